@@ -1,0 +1,2 @@
+//! Generates the parser from `tp.lalrpop`.
+fn main() {}
