@@ -1,1 +1,15 @@
-//! tpc
+//! `tpc`: a compiler for Tensor Programs.
+//!
+//! ```text
+//! text → tokens → AST → HIR (names, indices) → IR (kinds, shapes, grad) → scales, parity → { finite run | limit }
+//!        syntax         resolve                 lower, check              analyze            finite     limit
+//! ```
+//!
+//! A program is checked and lowered once; its two meanings differ only in what it means to apply an initial matrix:
+//! a dense array of random numbers, or the operator of Def. 2.6.7 of [TP4b] (Yang & Littwin, arXiv 2308.01814).
+
+pub mod codegen;
+pub mod diag;
+pub mod ir;
+pub mod num;
+pub mod source;

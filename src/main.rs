@@ -1,1 +1,2 @@
-fn main(){}
+//! The `tpc` binary.
+fn main() {}

@@ -1,0 +1,3 @@
+//! Numbers only: special functions, random numbers, linear algebra. Knows no type of the compiler.
+
+pub mod special;
