@@ -86,6 +86,15 @@ impl Ir {
         self.ids().filter(|id| needed[id.index()]).collect()
     }
 
+    /// Adds places to those that a node came from.
+    pub fn add_origins(&mut self, id: NodeId, spans: &[Span]) {
+        for span in spans {
+            if !self.origins[id.index()].contains(span) {
+                self.origins[id.index()].push(*span);
+            }
+        }
+    }
+
     /// Interns a node whose shape is known to be `shape`; see `build` for the constructors that simplify.
     pub(crate) fn intern(&mut self, node: Node, shape: Shape) -> NodeId {
         let (index, new) = self.nodes.insert_full(node);
@@ -150,4 +159,24 @@ pub struct Program {
     pub expects: Vec<Expect>,
     /// Every binding.
     pub named: Vec<Named>,
+}
+
+impl Program {
+    /// All nodes that results, expectations and names refer to.
+    pub fn roots(&self) -> Vec<NodeId> {
+        let outputs = self.outputs.iter().map(|output| output.node);
+        let expects = self.expects.iter().flat_map(|expect| [expect.node, expect.value]);
+        let named = self.named.iter().map(|named| named.node);
+        outputs.chain(expects).chain(named).collect()
+    }
+
+    /// Replaces every reference to a node.
+    pub fn map_roots(&mut self, mut f: impl FnMut(NodeId) -> NodeId) {
+        self.outputs.iter_mut().for_each(|output| output.node = f(output.node));
+        for expect in &mut self.expects {
+            expect.node = f(expect.node);
+            expect.value = f(expect.value);
+        }
+        self.named.iter_mut().for_each(|named| named.node = f(named.node));
+    }
 }

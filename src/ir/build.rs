@@ -162,15 +162,64 @@ impl Ir {
 
 /// Entrywise operations.
 impl Ir {
+    /// A node of any sort through the constructor that simplifies it; `shape` is its known shape.
+    pub fn rebuild(&mut self, node: Node, shape: Shape) -> NodeId {
+        match node {
+            Node::Const(value) => self.constant(value.get()),
+            Node::Width(power) => self.width(power),
+            Node::Iota(size) => self.iota(size),
+            Node::Param(position) => self.param(position),
+            Node::Data(_) | Node::Init(_) | Node::Bind { .. } => self.intern(node, shape),
+            Node::Map { op, shape, args } => self.map(op, shape, args),
+            Node::Reduce { op, arg, stat, width } => self.reduce(op, arg, stat, width),
+            Node::MatMul { mat, transpose, arg } => self.matmul(mat, transpose, arg),
+            Node::Index { arg, axis, at } => self.index(arg, axis, at),
+            Node::Slice { arg, axis, start, end } => self.slice(arg, axis, start, end),
+            Node::Stack(args) => self.stack(args),
+            Node::Pad { arg, axis, before, after } => self.pad(arg, axis, before, after),
+        }
+    }
+
     /// An entrywise operation with explicit axes.
     pub fn map(&mut self, op: Prim, shape: Shape, args: Vec<Arg>) -> NodeId {
         debug_assert_eq!(args.len(), op.arity());
         debug_assert!(args.iter().all(|arg| self.fits(arg, &shape)));
         let args: Vec<Arg> = args.into_iter().map(|arg| self.through_copies(arg)).collect();
+        if op != Prim::Id && !covers(&shape, &args) {
+            let shared = self.map_shared(op, &shape, args);
+            return self.copy(shared, &shape);
+        }
         if let Some(simpler) = self.simplify(op, &shape, &args) {
             return simpler;
         }
         self.intern(Node::Map { op, shape: shape.clone(), args }, shape)
+    }
+
+    /// An entrywise operation over only those axes of `shape` that its operands name, as an operand over `shape`:
+    /// what does not depend on an axis is computed once along it.
+    pub fn map_shared(&mut self, op: Prim, shape: &Shape, args: Vec<Arg>) -> Arg {
+        let stat: Vec<usize> = (0..shape.stat.len())
+            .filter(|axis| args.iter().any(|arg| arg.stat.contains(axis)))
+            .collect();
+        let width: Vec<usize> = (0..shape.width)
+            .filter(|axis| args.iter().any(|arg| arg.width.contains(axis)))
+            .collect();
+        let own =
+            Shape::new(stat.iter().map(|axis| shape.stat[*axis]).collect::<Vec<_>>(), width.len());
+        let place = |axes: &[usize], axis: usize| {
+            axes.iter()
+                .position(|own| *own == axis)
+                .expect("the axis was collected from this operand")
+        };
+        let args = args
+            .into_iter()
+            .map(|arg| Arg {
+                node: arg.node,
+                stat: arg.stat.iter().map(|axis| place(&stat, *axis)).collect(),
+                width: arg.width.iter().map(|axis| place(&width, *axis)).collect(),
+            })
+            .collect();
+        Arg { node: self.map(op, own, args), stat, width }
     }
 
     /// An entrywise operation on operands that all have the output's axes or none at all.
@@ -235,7 +284,7 @@ impl Ir {
     }
 
     /// Looks through copies (`Id`), so that equal values met through different broadcasts are one operand.
-    fn through_copies(&self, mut arg: Arg) -> Arg {
+    pub(crate) fn through_copies(&self, mut arg: Arg) -> Arg {
         while let Node::Map { op: Prim::Id, args, .. } = self.node(arg.node) {
             let inner = &args[0];
             arg = Arg {
@@ -327,4 +376,10 @@ impl Ir {
         let node = self.width(power);
         Some(self.copy(Arg { node, stat: Vec::new(), width: Vec::new() }, shape))
     }
+}
+
+/// Whether every axis of the output belongs to an operand.
+fn covers(shape: &Shape, args: &[Arg]) -> bool {
+    (0..shape.stat.len()).all(|axis| args.iter().any(|arg| arg.stat.contains(&axis)))
+        && (0..shape.width).all(|axis| args.iter().any(|arg| arg.width.contains(&axis)))
 }
