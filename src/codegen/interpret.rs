@@ -8,7 +8,7 @@
 pub mod number;
 mod tensor;
 
-use super::{ExecError, MatrixRef, Matrices, initial_matrix};
+use super::{ExecError, Matrices, MatrixRef, initial_matrix};
 use crate::ir::scalar::to_f64;
 use crate::ir::{Arg, InitId, Ir, Node, NodeId, Prim, ReduceOp, Shape};
 use ndarray::{ArrayD, IxDyn};
@@ -137,9 +137,7 @@ impl<'a, A: Arithmetic> Walk<'a, A> {
         };
         match self.ir.node(id) {
             Node::Const(value) => leaf(&self.arithmetic, vec![value.get()]),
-            Node::Width(p) => {
-                leaf(&self.arithmetic, vec![libm::pow(self.n as f64, to_f64(*p))])
-            }
+            Node::Width(p) => leaf(&self.arithmetic, vec![libm::pow(self.n as f64, to_f64(*p))]),
             Node::Data(data) => {
                 leaf(&self.arithmetic, self.ir.data[data.index()].iter().copied().collect())
             }

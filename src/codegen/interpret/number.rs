@@ -135,7 +135,11 @@ impl WithScale {
             Id | Neg | Abs => x.scale,
             Sign | Step | Not => self.jump(x.value, x.scale),
             Relu => {
-                if x.value + self.tolerance * x.scale >= 0.0 { x.scale } else { 0.0 }
+                if x.value + self.tolerance * x.scale >= 0.0 {
+                    x.scale
+                } else {
+                    0.0
+                }
             }
             Sqrt => self.jump(x.value, x.scale) + x.scale * 0.5 / value,
             Exp => x.scale * value,

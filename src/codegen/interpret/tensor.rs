@@ -55,8 +55,7 @@ impl<V: Copy> Tensor<V> {
 
     /// Sums over some axes, in row-major order.
     pub(super) fn sum<A: Arithmetic<Number = V>>(&self, axes: &[usize], arithmetic: &A) -> Self {
-        let kept: Vec<usize> =
-            (0..self.sizes.len()).filter(|axis| !axes.contains(axis)).collect();
+        let kept: Vec<usize> = (0..self.sizes.len()).filter(|axis| !axes.contains(axis)).collect();
         let size_of = |axes: &[usize]| axes.iter().map(|a| self.sizes[*a]).collect::<Vec<_>>();
         let own: Vec<usize> = (0..self.sizes.len()).collect();
         let strides = self.strides_on(&own, self.sizes.len());
