@@ -190,3 +190,6 @@ fn outer_product(ir: &mut Ir, adjoint: Adjoint, x: NodeId, transpose: bool) -> A
     let nothing = Arg { node: x, stat: Vec::new(), width: vec![0, 1] };
     product.pulled_back(ir, &nothing, &Shape::new(stat, 2))
 }
+
+#[cfg(test)]
+mod tests;

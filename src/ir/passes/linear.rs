@@ -207,3 +207,57 @@ fn cancelling_sum(ir: &mut Ir, a: NodeId, b: NodeId) -> NodeId {
     let minus = ir.apply(Prim::Neg, &[b]);
     ir.apply(Prim::Sub, &[a, minus])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Init, Law};
+    use crate::source::{FileId, Span};
+
+    fn matrix(ir: &mut Ir) -> NodeId {
+        let span = Span::new(FileId(0), 0, 0);
+        let shape = Shape::new([], 2);
+        ir.new_init(Init { name: "W".into(), shape, law: Law::Normal, stream: 0, span })
+    }
+
+    fn outer(ir: &mut Ir) -> NodeId {
+        let span = Span::new(FileId(0), 0, 0);
+        let shape = Shape::new([], 1);
+        let x = ir.new_init(Init { name: "x".into(), shape, law: Law::Normal, stream: 0, span });
+        let args = [0, 1].map(|axis| Arg { node: x, stat: vec![], width: vec![axis] });
+        ir.map(Prim::Mul, Shape::new([], 2), args.to_vec())
+    }
+
+    #[test]
+    fn difference_of_trained_and_initial_is_an_outer_product() {
+        let mut ir = Ir::default();
+        let (w, k) = (matrix(&mut ir), outer(&mut ir));
+        let trained = ir.apply(Prim::Sub, &[w, k]);
+        let change = ir.apply(Prim::Sub, &[trained, w]);
+        let parts = decompose(&mut ir, change).expect("linear");
+        let minus = ir.apply(Prim::Neg, &[k]);
+        assert_eq!(parts, Linear { terms: vec![], outer: Some(minus) });
+    }
+
+    #[test]
+    fn transposed_and_scaled_terms_are_kept_apart() {
+        let mut ir = Ir::default();
+        let w = matrix(&mut ir);
+        let transposed = Arg { node: w, stat: vec![], width: vec![1, 0] };
+        let plain = ir.whole(w);
+        let sum = ir.map(Prim::Add, Shape::new([], 2), vec![plain, transposed]);
+        let two = ir.constant(2.0);
+        let half = ir.apply(Prim::Div, &[sum, two]);
+        let parts = decompose(&mut ir, half).expect("linear");
+        assert_eq!(parts.terms.iter().map(|t| t.transpose).collect::<Vec<_>>(), [false, true]);
+        assert!(parts.terms.iter().all(|t| ir.constant_value(t.coefficient) == Some(0.5)));
+    }
+
+    #[test]
+    fn entrywise_functions_of_a_random_matrix_are_refused() {
+        let mut ir = Ir::default();
+        let w = matrix(&mut ir);
+        let square = ir.apply(Prim::Mul, &[w, w]);
+        assert_eq!(decompose(&mut ir, square), Err(NotLinear(square)));
+    }
+}
