@@ -327,6 +327,12 @@ impl Ir {
             (Prim::Mul, [Some(0.0), _] | [_, Some(0.0)]) | (Prim::Div, [Some(0.0), _]) => {
                 Some(self.zeros(shape.clone()))
             }
+            (Prim::Mul, [Some(-1.0), _]) => {
+                Some(self.map(Prim::Neg, shape.clone(), vec![args[1].clone()]))
+            }
+            (Prim::Mul | Prim::Div, [_, Some(-1.0)]) => {
+                Some(self.map(Prim::Neg, shape.clone(), vec![args[0].clone()]))
+            }
             (Prim::Sub, [Some(0.0), _]) => {
                 Some(self.map(Prim::Neg, shape.clone(), vec![args[1].clone()]))
             }

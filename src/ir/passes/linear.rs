@@ -171,14 +171,7 @@ impl Sum {
         let width = if transpose { vec![1, 0] } else { vec![0, 1] };
         let shape = Shape::new([], 2);
         let mat = ir.map(Prim::Id, shape.clone(), vec![Arg { node: mat, stat: Vec::new(), width }]);
-        let scaled = match ir.node(factor) {
-            Node::Map { op: Prim::Neg, args, .. }
-                if ir.constant_value(args[0].node) == Some(1.0) =>
-            {
-                ir.apply(Prim::Neg, &[mat])
-            }
-            _ => ir.apply(Prim::Mul, &[factor, mat]),
-        };
+        let scaled = ir.apply(Prim::Mul, &[factor, mat]);
         self.outer = Some(match self.outer {
             Some(outer) => ir.apply(Prim::Add, &[outer, scaled]),
             None => scaled,
