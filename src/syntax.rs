@@ -1,6 +1,11 @@
 //! From text to tree: tokens, grammar, syntax tree and formatter.
 //!
-//! Parsing never fails: what could not be understood becomes an error node and a diagnostic, so that
+//! [`parse`](parse::parse) never fails: what could not be understood becomes an error node and a diagnostic, so that
 //! one run reports every mistake. Nothing outside this folder knows how the parser is made.
 
 pub mod ast;
+pub mod lexer;
+pub mod parse;
+pub mod token;
+
+pub use parse::parse;

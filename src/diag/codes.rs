@@ -46,7 +46,41 @@ macro_rules! codes {
 codes! {
     // 00 source, IO, command line
     // 01 lexical
+    UNKNOWN_CHARACTER = "E0101", "unknown character";
+    MALFORMED_NUMBER = "E0102", "malformed number";
+    HUGE_NUMBER = "E0103", "number too large";
+    UNTERMINATED_STRING = "E0104", "string without an end";
+    BLOCK_COMMENT = "E0105", "no block comments";
     // 02 syntax
+    UNEXPECTED_TOKEN = "E0201", "unexpected token";
+    UNEXPECTED_END = "E0202", "unexpected end of the file";
+    MISSING_SEMICOLON = "E0203", "missing `;`";
+    RESERVED_WORD = "E0204", "reserved word used as a name";
+    UNCLOSED = "E0205", "bracket is never closed";
+    MISMATCHED_BRACKET = "E0206", "mismatched bracket";
+    STRAY_CLOSER = "E0207", "nothing to close";
+    EQUALS_FOR_ASSIGN = "E0208", "`=` in place of `:=`";
+    WRONG_EQUALS = "E0209", "wrong kind of equals sign";
+    ASSIGN_TO_EXPRESSION = "E0210", "not a variable on the left of `:=`";
+    BARE_EXPRESSION = "E0211", "expression without a use";
+    CHAINED_COMPARISON = "E0212", "chained comparison";
+    MISSING_THEN = "E0213", "`if` without `then`";
+    MISSING_ELSE = "E0214", "`if` without `else`";
+    MISSING_KIND = "E0215", "declaration without a kind";
+    UNKNOWN_KIND = "E0216", "not a kind";
+    FN_OR_DEF = "E0217", "`fn` and `def` confused";
+    RANGE_OUT_OF_PLACE = "E0218", "range out of place";
+    LOOP_WITHOUT_RANGE = "E0219", "`for` without a range";
+    DOUBLE_STAR = "E0220", "`**` in place of `^`";
+    MISSING_COMMA = "E0221", "missing `,`";
+    EMPTY_SUBSCRIPT = "E0222", "empty subscript";
+    EMPTY_ARRAY = "E0223", "empty array";
+    POSITIONAL_AFTER_NAMED = "E0224", "argument without a name after a named one";
+    REPEATED_ARGUMENT = "E0225", "argument given twice";
+    NOT_TOP_LEVEL = "E0226", "declaration inside a block";
+    RETURN_OUTSIDE = "E0227", "`return` outside of a `def`";
+    TOO_DEEP = "E0228", "nested too deeply";
+    NOT_AVAILABLE = "E0229", "not available yet";
     // 03 names and indices
     // 04 kinds and shapes
     // 05 scales

@@ -1,0 +1,144 @@
+//! Brackets are paired before parsing.
+//!
+//! A bracket that is never closed would let everything after it be read as its inside. Here each is closed at the
+//! latest where it must have ended (`;`, a word that begins a statement, `}`, the end of the file), with a message
+//! that points at the opening bracket. Afterwards all brackets of the list are paired and no block is too deep.
+
+use crate::diag::{Diagnostic, Diags, codes};
+use crate::source::{Source, Span};
+use crate::syntax::token::{Lexeme, Token};
+
+/// How deep blocks may be nested.
+const MAX_BLOCKS: usize = 60;
+
+/// Pairs all brackets, reporting those without a partner.
+pub(super) fn balance(tokens: &mut Vec<Lexeme>, source: &Source, diags: &mut Diags) {
+    let mut pairing = Pairing { source, diags, open: Vec::new(), blocks: 0, out: Vec::new() };
+    for lexeme in tokens.iter() {
+        pairing.step(*lexeme);
+    }
+    pairing.close_down_to(0, None);
+    *tokens = pairing.out;
+}
+
+struct Pairing<'a> {
+    source: &'a Source,
+    diags: &'a mut Diags,
+    open: Vec<Lexeme>,
+    /// How many of the open ones are braces.
+    blocks: usize,
+    out: Vec<Lexeme>,
+}
+
+impl Pairing<'_> {
+    fn step(&mut self, lexeme: Lexeme) {
+        if lexeme.token.closer().is_some() {
+            self.open(lexeme);
+        } else if lexeme.token.is_closer() {
+            self.close(lexeme);
+        } else {
+            let first = lexeme.token.starts_statement() && self.first_on_line(lexeme);
+            if lexeme.token == Token::Semi || first {
+                self.close_down_to(self.innermost_block(), Some(lexeme));
+            }
+            self.keep(lexeme);
+        }
+    }
+
+    /// Inside of blocks that are too deep nothing is kept.
+    fn keep(&mut self, lexeme: Lexeme) {
+        if self.blocks <= MAX_BLOCKS {
+            self.out.push(lexeme);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Lexeme> {
+        let open = self.open.pop()?;
+        self.blocks -= usize::from(open.token == Token::LBrace);
+        Some(open)
+    }
+
+    /// How many brackets are open outside of the innermost block, its brace included.
+    fn innermost_block(&self) -> usize {
+        self.open.iter().rposition(|lexeme| lexeme.token == Token::LBrace).map_or(0, |at| at + 1)
+    }
+
+    fn open(&mut self, lexeme: Lexeme) {
+        if lexeme.token == Token::LBrace {
+            self.close_down_to(self.innermost_block(), Some(lexeme));
+            if self.blocks == MAX_BLOCKS {
+                let report =
+                    Diagnostic::new(codes::TOO_DEEP, self.span(lexeme), "nested too deeply");
+                let report =
+                    report.here(format!("more than {MAX_BLOCKS} blocks inside each other"));
+                self.diags.push(report.help("move the inner part to a `def`"));
+            }
+        }
+        self.keep(lexeme);
+        self.blocks += usize::from(lexeme.token == Token::LBrace);
+        self.open.push(lexeme);
+    }
+
+    fn close(&mut self, lexeme: Lexeme) {
+        let fits = |open: &Lexeme| open.token.closer() == Some(lexeme.token);
+        let from = if lexeme.token == Token::RBrace { 0 } else { self.innermost_block() };
+        let partner = self.open[from..].iter().rposition(fits).map(|at| at + from);
+        match (partner, self.open.last().copied()) {
+            (Some(at), _) => {
+                self.close_down_to(at + 1, Some(lexeme));
+                self.pop();
+                self.keep(lexeme);
+            }
+            (None, Some(open)) if open.token != Token::LBrace && lexeme.token != Token::RBrace => {
+                self.mismatch(open, lexeme);
+            }
+            (None, _) => {
+                let text = lexeme.token.text().unwrap_or("?");
+                let report =
+                    Diagnostic::new(codes::STRAY_CLOSER, self.span(lexeme), "nothing to close");
+                self.diags.push(report.here(format!("no bracket is open that `{text}` closes")));
+            }
+        }
+    }
+
+    fn mismatch(&mut self, open: Lexeme, lexeme: Lexeme) {
+        let closer = open.token.closer().unwrap_or(lexeme.token);
+        let [opening, wrong, right] =
+            [open.token, lexeme.token, closer].map(|t| t.text().unwrap_or("?"));
+        let report =
+            Diagnostic::new(codes::MISMATCHED_BRACKET, self.span(lexeme), "mismatched bracket");
+        let report = report.here(format!("`{wrong}` does not close `{opening}`"));
+        let report = report.label(self.span(open), "opened here");
+        self.diags.push(report.help(format!("write `{right}`")));
+        self.pop();
+        self.keep(Lexeme { token: closer, ..lexeme });
+    }
+
+    /// Reports and closes all but the outer `keep` open brackets.
+    fn close_down_to(&mut self, keep: usize, before: Option<Lexeme>) {
+        while self.open.len() > keep {
+            let Some(open) = self.pop() else { return };
+            let opening = open.token.text().unwrap_or("?");
+            let closer = open.token.closer().unwrap_or(Token::RParen);
+            let report =
+                Diagnostic::new(codes::UNCLOSED, self.span(open), "bracket is never closed");
+            let mut report = report.here(format!("this `{opening}`"));
+            if let Some(before) = before {
+                let expected = format!("`{}` expected before this", closer.text().unwrap_or("?"));
+                report = report.label(self.span(before), expected);
+            }
+            self.diags.push(report);
+            let place = self.out.last().map_or(open.end, |last| last.end);
+            self.keep(Lexeme::inserted(closer, place));
+        }
+    }
+
+    fn first_on_line(&self, lexeme: Lexeme) -> bool {
+        let before = self.out.last().map_or(0, |last| last.end).min(lexeme.start);
+        self.source.text[before..lexeme.start].contains('\n')
+    }
+
+    fn span(&self, lexeme: Lexeme) -> Span {
+        Span::new(self.source.id, lexeme.start, lexeme.end)
+    }
+}
