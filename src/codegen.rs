@@ -3,8 +3,16 @@
 //! Everything entrywise, every mean and every OuterNonlin is the same computation in both engines. They differ only in
 //! what it means to apply an initial matrix: that is the trait [`Matrices`].
 
+pub mod body;
+pub mod element;
+pub mod execute;
 pub mod interpret;
+pub mod jit;
+mod normal;
+mod plan;
+pub mod vector;
 
+pub use execute::{ExecOptions, Tuples, execute};
 pub use interpret::{interpret, interpret_scaled};
 
 use crate::ir::{InitId, Ir, Node, NodeId, Prim};
@@ -28,6 +36,14 @@ pub trait Matrices<T> {
 
     /// The n × n entries, row-major, where the matrix is an array; `None` where it is only an operator.
     fn dense(&mut self, matrix: MatrixRef) -> Option<&[T]>;
+
+    /// Gives the entries away: the matrix will not be asked for again, so that its memory can hold what it becomes.
+    fn take(&mut self, matrix: MatrixRef) -> Option<Vec<T>>
+    where
+        T: Clone,
+    {
+        self.dense(matrix).map(<[T]>::to_vec)
+    }
 }
 
 /// Why a program could not be executed.
@@ -47,6 +63,9 @@ pub enum ExecError {
         /// The node that needs its entries.
         node: NodeId,
     },
+    /// Loops could not be compiled.
+    #[error("loops could not be compiled: {0}")]
+    Jit(String),
     /// A node that no executable program contains.
     #[error("this node cannot be executed")]
     Unsupported {

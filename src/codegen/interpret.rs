@@ -6,7 +6,7 @@
 //! compiled loops are compared with it.
 
 pub mod number;
-mod tensor;
+pub(super) mod tensor;
 
 use super::{ExecError, Matrices, MatrixRef, initial_matrix};
 use crate::ir::scalar::to_f64;
@@ -124,51 +124,17 @@ impl<'a, A: Arithmetic> Walk<'a, A> {
         self.values[id.index()].as_ref().expect("operands are evaluated before their users")
     }
 
-    fn sizes(&self, shape: &Shape) -> Vec<usize> {
-        let widths = std::iter::repeat_n(self.n, shape.width);
-        shape.stat.iter().copied().chain(widths).collect()
-    }
-
     fn eval(&mut self, id: NodeId) -> Result<Tensor<A::Number>, ExecError> {
-        let sizes = self.sizes(self.ir.shape(id));
-        let leaf = |arithmetic: &A, values: Vec<f64>| {
-            let values = values.into_iter().map(|x| arithmetic.leaf(x)).collect();
-            Ok(Tensor::new(sizes.clone(), values))
-        };
         match self.ir.node(id) {
-            Node::Const(value) => leaf(&self.arithmetic, vec![value.get()]),
-            Node::Width(p) => leaf(&self.arithmetic, vec![libm::pow(self.n as f64, to_f64(*p))]),
-            Node::Data(data) => {
-                leaf(&self.arithmetic, self.ir.data[data.index()].iter().copied().collect())
-            }
-            Node::Iota(size) => leaf(&self.arithmetic, (0..*size).map(|i| i as f64).collect()),
             Node::Init(init) => {
                 let values = self.initial(*init, id)?;
-                leaf(&self.arithmetic, values)
-            }
-            Node::Param(_) => Err(ExecError::Unsupported { node: id }),
-            Node::Bind { arg, .. } => Ok(self.get(*arg).clone()),
-            Node::Map { op, args, shape } => Ok(self.map(*op, shape, args)),
-            Node::Reduce { op, arg, stat, width } => {
-                let statics = self.ir.shape(*arg).stat.len();
-                let widths = width.iter().map(|axis| statics + axis);
-                let axes: Vec<usize> = stat.iter().copied().chain(widths).collect();
-                Ok(self.reduce(*op, *arg, &axes))
+                let values = values.into_iter().map(|x| self.arithmetic.leaf(x)).collect();
+                Ok(Tensor::new(sizes(self.ir.shape(id), self.n), values))
             }
             Node::MatMul { mat, transpose, arg } => self.matmul(*mat, *transpose, *arg),
-            Node::Index { arg, axis, at } => {
-                let mut cut = self.get(*arg).slice(*axis, *at, at + 1);
-                cut.sizes.remove(*axis);
-                Ok(cut)
-            }
-            Node::Slice { arg, axis, start, end } => Ok(self.get(*arg).slice(*axis, *start, *end)),
-            Node::Pad { arg, axis, before, after } => {
-                let zero = self.arithmetic.leaf(0.0);
-                Ok(self.get(*arg).pad(*axis, *before, *after, zero))
-            }
-            Node::Stack(args) => {
-                let values = args.iter().flat_map(|arg| self.get(*arg).values.iter().copied());
-                Ok(Tensor::new(sizes.clone(), values.collect()))
+            _ => {
+                let local = Local { ir: self.ir, n: self.n, arithmetic: &self.arithmetic };
+                local.eval(id, &|child| self.get(child)).ok_or(ExecError::Unsupported { node: id })
             }
         }
     }
@@ -186,42 +152,6 @@ impl<'a, A: Arithmetic> Walk<'a, A> {
             values.extend_from_slice(dense.ok_or(ExecError::NotDense { matrix, node })?);
         }
         Ok(values)
-    }
-
-    fn map(&self, op: Prim, shape: &Shape, args: &[Arg]) -> Tensor<A::Number> {
-        let (sizes, statics) = (self.sizes(shape), shape.stat.len());
-        let operands: Vec<(&Tensor<A::Number>, Vec<usize>)> = args
-            .iter()
-            .map(|arg| {
-                let widths = arg.width.iter().map(|axis| statics + axis);
-                let axes: Vec<usize> = arg.stat.iter().copied().chain(widths).collect();
-                let tensor = self.get(arg.node);
-                (tensor, tensor.strides_on(&axes, sizes.len()))
-            })
-            .collect();
-        let mut numbers = vec![self.arithmetic.leaf(0.0); args.len()];
-        let mut values = Vec::with_capacity(sizes.iter().product());
-        tensor::for_each_index(&sizes, |at| {
-            for (number, (tensor, strides)) in numbers.iter_mut().zip(&operands) {
-                let place: usize = at.iter().zip(strides).map(|(i, stride)| i * stride).sum();
-                *number = tensor.values[place];
-            }
-            values.push(self.arithmetic.map(op, &numbers));
-        });
-        Tensor::new(sizes, values)
-    }
-
-    fn reduce(&self, op: ReduceOp, arg: NodeId, axes: &[usize]) -> Tensor<A::Number> {
-        let tensor = self.get(arg);
-        let mut sums = tensor.sum(axes, &self.arithmetic);
-        if op == ReduceOp::Mean {
-            let count: usize = axes.iter().map(|axis| tensor.sizes[*axis]).product();
-            let count = self.arithmetic.leaf(count as f64);
-            for sum in &mut sums.values {
-                *sum = self.arithmetic.map(Prim::Div, &[*sum, count]);
-            }
-        }
-        sums
     }
 
     fn matmul(
@@ -256,6 +186,105 @@ impl<'a, A: Arithmetic> Walk<'a, A> {
         }
         Tensor::new(x.sizes.clone(), values)
     }
+}
+
+/// Evaluates a node from its operands alone.
+pub(super) struct Local<'a, A: Arithmetic> {
+    pub(super) ir: &'a Ir,
+    pub(super) n: usize,
+    pub(super) arithmetic: &'a A,
+}
+
+/// Gives the value of an operand.
+type Get<'b, V> = &'b dyn Fn(NodeId) -> &'b Tensor<V>;
+
+impl<A: Arithmetic> Local<'_, A> {
+    /// The value; `None` for nodes that need more than their operands.
+    pub(super) fn eval<'b>(
+        &self,
+        id: NodeId,
+        get: Get<'b, A::Number>,
+    ) -> Option<Tensor<A::Number>> {
+        let sizes = sizes(self.ir.shape(id), self.n);
+        let leaf = |values: Vec<f64>| {
+            let values = values.into_iter().map(|x| self.arithmetic.leaf(x)).collect();
+            Some(Tensor::new(sizes.clone(), values))
+        };
+        match self.ir.node(id) {
+            Node::Const(value) => leaf(vec![value.get()]),
+            Node::Width(p) => leaf(vec![libm::pow(self.n as f64, to_f64(*p))]),
+            Node::Data(data) => leaf(self.ir.data[data.index()].iter().copied().collect()),
+            Node::Iota(size) => leaf((0..*size).map(|i| i as f64).collect()),
+            Node::Init(_) | Node::Param(_) | Node::MatMul { .. } => None,
+            Node::Bind { arg, .. } => Some(get(*arg).clone()),
+            Node::Map { op, args, shape } => Some(self.map(*op, shape, args, get)),
+            Node::Reduce { op, arg, stat, width } => {
+                let statics = self.ir.shape(*arg).stat.len();
+                let widths = width.iter().map(|axis| statics + axis);
+                let axes: Vec<usize> = stat.iter().copied().chain(widths).collect();
+                Some(self.reduce(*op, get(*arg), &axes))
+            }
+            Node::Index { arg, axis, at } => {
+                let mut cut = get(*arg).slice(*axis, *at, at + 1);
+                cut.sizes.remove(*axis);
+                Some(cut)
+            }
+            Node::Slice { arg, axis, start, end } => Some(get(*arg).slice(*axis, *start, *end)),
+            Node::Pad { arg, axis, before, after } => {
+                let zero = self.arithmetic.leaf(0.0);
+                Some(get(*arg).pad(*axis, *before, *after, zero))
+            }
+            Node::Stack(args) => {
+                let values = args.iter().flat_map(|arg| get(*arg).values.iter().copied());
+                Some(Tensor::new(sizes.clone(), values.collect()))
+            }
+        }
+    }
+
+    fn map(&self, op: Prim, shape: &Shape, args: &[Arg], get: Get<A::Number>) -> Tensor<A::Number> {
+        let (sizes, statics) = (sizes(shape, self.n), shape.stat.len());
+        let operands: Vec<(&Tensor<A::Number>, Vec<usize>)> = args
+            .iter()
+            .map(|arg| {
+                let widths = arg.width.iter().map(|axis| statics + axis);
+                let axes: Vec<usize> = arg.stat.iter().copied().chain(widths).collect();
+                let tensor = get(arg.node);
+                (tensor, tensor.strides_on(&axes, sizes.len()))
+            })
+            .collect();
+        let mut numbers = vec![self.arithmetic.leaf(0.0); args.len()];
+        let mut values = Vec::with_capacity(sizes.iter().product());
+        tensor::for_each_index(&sizes, |at| {
+            for (number, (tensor, strides)) in numbers.iter_mut().zip(&operands) {
+                let place: usize = at.iter().zip(strides).map(|(i, stride)| i * stride).sum();
+                *number = tensor.values[place];
+            }
+            values.push(self.arithmetic.map(op, &numbers));
+        });
+        Tensor::new(sizes, values)
+    }
+
+    fn reduce(
+        &self,
+        op: ReduceOp,
+        tensor: &Tensor<A::Number>,
+        axes: &[usize],
+    ) -> Tensor<A::Number> {
+        let mut sums = tensor.sum(axes, self.arithmetic);
+        if op == ReduceOp::Mean {
+            let count: usize = axes.iter().map(|axis| tensor.sizes[*axis]).product();
+            let count = self.arithmetic.leaf(count as f64);
+            for sum in &mut sums.values {
+                *sum = self.arithmetic.map(Prim::Div, &[*sum, count]);
+            }
+        }
+        sums
+    }
+}
+
+/// Static sizes, then n for every width axis.
+fn sizes(shape: &Shape, n: usize) -> Vec<usize> {
+    shape.stat.iter().copied().chain(std::iter::repeat_n(n, shape.width)).collect()
 }
 
 #[cfg(test)]

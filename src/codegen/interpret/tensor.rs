@@ -4,20 +4,20 @@ use super::number::Arithmetic;
 
 /// Sizes and values, the last axis fastest.
 #[derive(Clone)]
-pub(super) struct Tensor<V> {
-    pub(super) sizes: Vec<usize>,
-    pub(super) values: Vec<V>,
+pub(in crate::codegen) struct Tensor<V> {
+    pub(in crate::codegen) sizes: Vec<usize>,
+    pub(in crate::codegen) values: Vec<V>,
 }
 
 impl<V: Copy> Tensor<V> {
-    pub(super) fn new(sizes: Vec<usize>, values: Vec<V>) -> Self {
+    pub(in crate::codegen) fn new(sizes: Vec<usize>, values: Vec<V>) -> Self {
         debug_assert_eq!(sizes.iter().product::<usize>(), values.len());
         Self { sizes, values }
     }
 
     /// How far one moves in the values per step of each of `rank` other axes, when this tensor's axes lie on `axes`
     /// of them. Two of its axes on one give a diagonal, none a broadcast.
-    pub(super) fn strides_on(&self, axes: &[usize], rank: usize) -> Vec<usize> {
+    pub(in crate::codegen) fn strides_on(&self, axes: &[usize], rank: usize) -> Vec<usize> {
         let mut strides = vec![0; rank];
         let mut stride = 1;
         for (axis, size) in axes.iter().zip(&self.sizes).rev() {
@@ -28,7 +28,7 @@ impl<V: Copy> Tensor<V> {
     }
 
     /// Entries `start..end` along an axis.
-    pub(super) fn slice(&self, axis: usize, start: usize, end: usize) -> Self {
+    pub(in crate::codegen) fn slice(&self, axis: usize, start: usize, end: usize) -> Self {
         let inner: usize = self.sizes[axis + 1..].iter().product();
         let size = self.sizes[axis];
         let rows = self.values.chunks((size * inner).max(1));
@@ -40,7 +40,13 @@ impl<V: Copy> Tensor<V> {
     }
 
     /// `fill` before and after along an axis.
-    pub(super) fn pad(&self, axis: usize, before: usize, after: usize, fill: V) -> Self {
+    pub(in crate::codegen) fn pad(
+        &self,
+        axis: usize,
+        before: usize,
+        after: usize,
+        fill: V,
+    ) -> Self {
         let inner: usize = self.sizes[axis + 1..].iter().product();
         let mut values = Vec::new();
         for row in self.values.chunks((self.sizes[axis] * inner).max(1)) {
@@ -54,7 +60,11 @@ impl<V: Copy> Tensor<V> {
     }
 
     /// Sums over some axes, in row-major order.
-    pub(super) fn sum<A: Arithmetic<Number = V>>(&self, axes: &[usize], arithmetic: &A) -> Self {
+    pub(in crate::codegen) fn sum<A: Arithmetic<Number = V>>(
+        &self,
+        axes: &[usize],
+        arithmetic: &A,
+    ) -> Self {
         let kept: Vec<usize> = (0..self.sizes.len()).filter(|axis| !axes.contains(axis)).collect();
         let size_of = |axes: &[usize]| axes.iter().map(|a| self.sizes[*a]).collect::<Vec<_>>();
         let own: Vec<usize> = (0..self.sizes.len()).collect();
@@ -75,7 +85,7 @@ impl<V: Copy> Tensor<V> {
 }
 
 /// Calls `f` with every index of an array of these sizes, the last axis fastest.
-pub(super) fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
+pub(in crate::codegen) fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
     let mut at = vec![0; sizes.len()];
     for _ in 0..sizes.iter().product::<usize>() {
         f(&at);

@@ -1,0 +1,168 @@
+//! Runs a program over columns of length n by compiled loops.
+//!
+//! Columns are stored in the chosen precision; means, sums over width axes and everything without a width axis are
+//! double. Work is cut into pieces that depend on n alone and their results are combined in order, so that a result
+//! has the same bits for any number of threads. It runs on the ambient rayon pool.
+
+mod loops;
+mod nest;
+mod store;
+
+use super::element::Element;
+use super::interpret::Local;
+use super::interpret::number::Plain;
+use super::interpret::tensor::Tensor;
+use super::jit::Loops;
+use super::normal::{Normal, normal};
+use super::plan::{Plan, Step, plan};
+use super::{ExecError, Matrices, MatrixRef};
+use crate::ir::{Ir, Node, NodeId};
+use ndarray::{ArrayD, IxDyn};
+use store::Store;
+
+/// How an OuterNonlin that does not factorise is averaged over several positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tuples {
+    /// Over all n^r tuples.
+    #[default]
+    All,
+    /// Over n tuples of different positions per output position: an average over independent copies.
+    Independent,
+}
+
+/// Choices of an execution.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExecOptions {
+    /// What averages over three or more width axes run over.
+    pub tuples: Tuples,
+}
+
+/// The values of `roots` (scalars and vecs) at width n, static axes first.
+///
+/// # Errors
+/// A value that is not finite, an initial matrix whose entries are needed but not there, or a node that no lowered
+/// program contains.
+pub fn execute<T: Element>(
+    ir: &Ir,
+    roots: &[NodeId],
+    n: usize,
+    matrices: &mut dyn Matrices<T>,
+    options: &ExecOptions,
+) -> Result<Vec<ArrayD<f64>>, ExecError> {
+    let normal = normal(ir, roots, n);
+    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots)?;
+    let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
+    let store = Store::new(&normal.ir, n);
+    let mut machine = Machine { normal: &normal, n, matrices, loops, store, options: *options };
+    machine.give(&given);
+    let last = store::last_reads(&normal, &steps);
+    for (position, step) in steps.iter().enumerate() {
+        machine.step(step)?;
+        machine.store.release(&last, position, &normal.roots);
+    }
+    normal.roots.iter().map(|root| machine.result(*root)).collect()
+}
+
+/// The text of the compiled loops of a program, as Cranelift's intermediate code.
+///
+/// # Errors
+/// As [`execute`], but nothing is run.
+pub fn loop_text<T: Element>(
+    ir: &Ir,
+    roots: &[NodeId],
+    n: usize,
+) -> Result<Vec<String>, ExecError> {
+    let normal = normal(ir, roots, n);
+    let plan = plan(&normal.ir, &normal.roots)?;
+    let loops = plan.bodies.compile::<T>().map_err(ExecError::Jit)?;
+    Ok(loops.text().map(str::to_owned).collect())
+}
+
+/// The state of an execution.
+struct Machine<'a, T: Element> {
+    normal: &'a Normal,
+    n: usize,
+    matrices: &'a mut dyn Matrices<T>,
+    loops: Loops<T>,
+    store: Store<T>,
+    options: ExecOptions,
+}
+
+impl<T: Element> Machine<'_, T> {
+    fn ir(&self) -> &Ir {
+        &self.normal.ir
+    }
+
+    /// Reads constants, data and initial values.
+    fn give(&mut self, given: &[NodeId]) {
+        for id in given {
+            if let Node::Init(init) = self.normal.ir.node(*id) {
+                let values = self.matrices.initial(*init);
+                if self.ir().shape(*id).width == 0 {
+                    self.store.set_static(*id, values.into_iter().map(T::f64).collect());
+                } else {
+                    self.store.set_columns(*id, values);
+                }
+            } else {
+                self.static_value(*id);
+            }
+        }
+    }
+
+    fn static_value(&mut self, id: NodeId) {
+        let local = Local { ir: &self.normal.ir, n: self.n, arithmetic: &Plain };
+        let value = local.eval(id, &|child| self.store.tensor(child));
+        let value: Tensor<f64> =
+            value.expect("nodes without a width axis need their operands only");
+        self.store.set_tensor(id, value);
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), ExecError> {
+        match step {
+            Step::Static(nodes) => nodes.iter().for_each(|id| self.static_value(*id)),
+            Step::Loop(step) => self.entrywise(step),
+            Step::Apply { matrix, transpose, products } => {
+                self.apply(*matrix, *transpose, products);
+            }
+            Step::Nest(step) => self.nest(step)?,
+        }
+        Ok(())
+    }
+
+    /// One product with all columns that wait for it.
+    fn apply(&mut self, matrix: MatrixRef, transpose: bool, products: &[NodeId]) {
+        let mut columns = Vec::new();
+        let mut lengths = Vec::new();
+        for id in products {
+            let Node::MatMul { arg, .. } = self.normal.ir.node(*id) else { continue };
+            let x = self.store.columns(*arg);
+            columns.extend_from_slice(x);
+            lengths.push(x.len());
+        }
+        let mut results = self.matrices.apply(matrix, transpose, &columns);
+        for (id, length) in products.iter().zip(lengths).rev() {
+            let own = results.split_off(results.len() - length);
+            self.store.set_columns(*id, own);
+        }
+    }
+
+    fn result(&self, root: NodeId) -> Result<ArrayD<f64>, ExecError> {
+        let shape = self.ir().shape(root);
+        let widths = std::iter::repeat_n(self.n, shape.width);
+        let sizes: Vec<usize> = shape.stat.iter().copied().chain(widths).collect();
+        let values: Vec<f64> = if shape.width == 0 {
+            self.store.tensor(root).values.clone()
+        } else {
+            self.store.columns(root).iter().map(|x| x.f64()).collect()
+        };
+        if values.iter().any(|x| !x.is_finite()) {
+            let node = self.normal.origin(self.store.culprit(self.ir(), root));
+            return Err(ExecError::NonFinite { node });
+        }
+        let array = ArrayD::from_shape_vec(IxDyn(&sizes), values);
+        Ok(array.expect("a value has as many entries as its axes say"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

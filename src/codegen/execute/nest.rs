@@ -1,0 +1,442 @@
+//! Passes over pairs and tuples of positions.
+//!
+//! The first label runs over bands of rows that are fixed by n; a band is done by one thread, block of rows by block:
+//! first the body on every row, then the products with the block while it is in the cache. Column sums of a band are
+//! its own and are added in order.
+
+use super::Machine;
+use super::store::{Store, Stream};
+use crate::codegen::element::Element;
+use crate::codegen::jit::{Loops, Operands};
+use crate::codegen::plan::{Bound, NestOutput, NestStep, Product, Source};
+use crate::codegen::{ExecError, Matrices, MatrixRef};
+use crate::ir::NodeId;
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// How many bands there are at most.
+const BANDS: usize = 16;
+/// Rows of a block.
+const ROWS: usize = 8;
+
+/// Initial matrices that a pass reads.
+type Matrix<'a, T> = HashMap<MatrixRef, Entries<'a, T>>;
+
+/// Borrowed or copied entries.
+enum Entries<'a, T> {
+    Borrowed(&'a [T]),
+    Copied(Vec<T>),
+}
+
+impl<T> Entries<'_, T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::Borrowed(entries) => entries,
+            Self::Copied(entries) => entries,
+        }
+    }
+}
+
+/// What a band needs to know.
+struct Pass<'a, T> {
+    n: usize,
+    step: &'a NestStep,
+    store: &'a Store<T>,
+    loops: &'a Loops<T>,
+    matrices: &'a Matrix<'a, T>,
+}
+
+/// Rows `start..end` of the first label, the rows of the arrays, and the results.
+struct Band<'a, T> {
+    start: usize,
+    end: usize,
+    arrays: Vec<&'a mut [T]>,
+    /// Per sum, its entries over the kept labels (from the band's first row).
+    sums: Vec<Vec<f64>>,
+    /// Column sums: of the body, then of transposed products (column by column).
+    columns: Vec<Vec<T>>,
+    /// Per product, rows × columns of the operand.
+    products: Vec<Vec<T>>,
+}
+
+impl<T: Element> Machine<'_, T> {
+    /// Runs a pass.
+    pub(super) fn nest(&mut self, step: &NestStep) -> Result<(), ExecError> {
+        let n = self.n;
+        let mut arrays = self.arrays(step)?;
+        let band = n.div_ceil(BANDS).max(ROWS.min(n));
+        let mut bands = bands(step, &mut arrays, n, band);
+        let matrices = dense(self.matrices, step)?;
+        let pass = Pass { n, step, store: &self.store, loops: &self.loops, matrices: &matrices };
+        bands.par_iter_mut().for_each(|band| pass.run(band));
+        let results: Vec<Results<T>> = bands
+            .into_iter()
+            .map(|band| Results {
+                rows: band.end - band.start,
+                sums: band.sums,
+                columns: band.columns,
+                products: band.products,
+            })
+            .collect();
+        drop(matrices);
+        self.collect_sums(step, &results);
+        self.collect_columns(step, &results);
+        self.collect_products(step, results);
+        let kept = step.outputs.iter().filter_map(|output| match output {
+            NestOutput::Array { node, .. } => Some(*node),
+            NestOutput::Tile { .. } | NestOutput::Columns { .. } => None,
+        });
+        for (node, values) in kept.zip(arrays) {
+            self.store.set_columns(node, values);
+        }
+        Ok(())
+    }
+
+    /// Memory for the arrays of a pass.
+    fn arrays(&mut self, step: &NestStep) -> Result<Vec<Vec<T>>, ExecError> {
+        let mut arrays = Vec::new();
+        for output in &step.outputs {
+            let NestOutput::Array { node, from } = output else { continue };
+            arrays.push(match from {
+                Some(Source::Matrix(matrix)) => {
+                    let entries = self.matrices.take(*matrix);
+                    entries.ok_or(ExecError::NotDense { matrix: *matrix, node: *node })?
+                }
+                Some(Source::Stored { node, .. }) => {
+                    self.store.take(*node).expect("an array is stored before it is written over")
+                }
+                Some(Source::Number(_)) | None => self.store.square(),
+            });
+        }
+        Ok(arrays)
+    }
+
+    fn collect_sums(&mut self, step: &NestStep, results: &[Results<T>]) {
+        for (k, sum) in step.sums.iter().enumerate() {
+            let shape = self.ir().shape(sum.node).clone();
+            let scale = self.mean_scale(sum.node, step.order as i32 - sum.kept as i32);
+            let parts = results.iter().map(|band| band.sums[k].iter().map(|x| x * scale));
+            if sum.kept == 0 {
+                let total: f64 = results.iter().map(|band| band.sums[k][0]).sum();
+                self.store.put_static(sum.node, sum.entry, total * scale);
+            } else {
+                let values: Vec<T> = parts.flatten().map(T::of).collect();
+                self.store.put_columns(sum.node, sum.entry, shape.entries(), values);
+            }
+        }
+    }
+
+    fn collect_columns(&mut self, step: &NestStep, results: &[Results<T>]) {
+        let columns = step.outputs.iter().filter_map(|output| match output {
+            NestOutput::Columns { node, entry } => Some((*node, *entry)),
+            NestOutput::Array { .. } | NestOutput::Tile { .. } => None,
+        });
+        for (k, (node, entry)) in columns.enumerate() {
+            let entries = self.ir().shape(node).entries();
+            let scale = self.mean_scale(node, 1);
+            let total = |b: usize| results.iter().map(|band| band.columns[k][b].f64()).sum::<f64>();
+            let values = (0..self.n).map(|b| T::of(total(b) * scale)).collect();
+            self.store.put_columns(node, entry, entries, values);
+        }
+    }
+
+    fn collect_products(&mut self, step: &NestStep, results: Vec<Results<T>>) {
+        let n = self.n;
+        for (k, product) in step.products.iter().enumerate() {
+            let width = self.store.columns(product.arg).len() / n;
+            let mut values = vec![T::zero(); width * n];
+            if product.transpose {
+                for band in &results {
+                    for (value, part) in values.iter_mut().zip(&band.products[k]) {
+                        *value += *part;
+                    }
+                }
+            } else {
+                let mut start = 0;
+                for band in &results {
+                    for (row, entries) in band.products[k].chunks(width.max(1)).enumerate() {
+                        for (column, value) in entries.iter().enumerate() {
+                            values[column * n + start + row] = *value;
+                        }
+                    }
+                    start += band.rows;
+                }
+            }
+            self.store.set_columns(product.node, values);
+        }
+    }
+}
+
+/// What a band leaves.
+struct Results<T> {
+    rows: usize,
+    sums: Vec<Vec<f64>>,
+    columns: Vec<Vec<T>>,
+    products: Vec<Vec<T>>,
+}
+
+/// The entries of initial matrices that a pass reads; only one can be borrowed, others are copied.
+fn dense<'a, T: Element>(
+    matrices: &'a mut dyn Matrices<T>,
+    step: &NestStep,
+) -> Result<Matrix<'a, T>, ExecError> {
+    let bound = step.bound.as_ref();
+    let mut needed: Vec<MatrixRef> = bound
+        .map(|bound| &bound.streams[..])
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|leaf| match leaf.source {
+            Source::Matrix(matrix) => Some(matrix),
+            Source::Number(_) | Source::Stored { .. } => None,
+        })
+        .collect();
+    needed.sort_unstable();
+    needed.dedup();
+    let node = step.products.first().map(|p| p.node).or(step.sums.first().map(|s| s.node));
+    let node = node.unwrap_or(NodeId::from_index(0));
+    let mut all = Matrix::new();
+    let Some(first) = needed.pop() else { return Ok(all) };
+    for matrix in needed {
+        let entries = matrices.dense(matrix).ok_or(ExecError::NotDense { matrix, node })?;
+        all.insert(matrix, Entries::Copied(entries.to_vec()));
+    }
+    let missing = ExecError::NotDense { matrix: first, node };
+    all.insert(first, Entries::Borrowed(matrices.dense(first).ok_or(missing)?));
+    Ok(all)
+}
+
+/// Cuts the rows into bands.
+fn bands<'a, T: Element>(
+    step: &NestStep,
+    arrays: &'a mut [Vec<T>],
+    n: usize,
+    band: usize,
+) -> Vec<Band<'a, T>> {
+    let mut bands: Vec<Band<T>> = (0..n)
+        .step_by(band)
+        .map(|start| Band {
+            start,
+            end: n.min(start + band),
+            arrays: Vec::new(),
+            sums: vec![Vec::new(); step.sums.len()],
+            columns: Vec::new(),
+            products: vec![Vec::new(); step.products.len()],
+        })
+        .collect();
+    for array in arrays {
+        for (band, rows) in bands.iter_mut().zip(array.chunks_mut(band * n)) {
+            band.arrays.push(rows);
+        }
+    }
+    bands
+}
+
+impl<T: Element> Pass<'_, T> {
+    fn run(&self, band: &mut Band<T>) {
+        let columns =
+            self.step.outputs.iter().filter(|o| matches!(o, NestOutput::Columns { .. })).count();
+        band.columns = vec![vec![T::zero(); self.n]; columns];
+        for (sum, values) in self.step.sums.iter().zip(&mut band.sums) {
+            let rows = if sum.kept == 0 { 1 } else { band.end - band.start };
+            let inner = self.n.pow(u32::try_from(sum.kept.saturating_sub(1)).expect("few axes"));
+            *values = vec![0.0; rows * inner];
+        }
+        for (product, values) in self.step.products.iter().zip(&mut band.products) {
+            let width = self.store.columns(product.arg).len() / self.n;
+            let rows = if product.transpose { self.n } else { band.end - band.start };
+            *values = vec![T::zero(); width * rows];
+        }
+        let tiles = self.step.outputs.iter().filter(|o| matches!(o, NestOutput::Tile { .. }));
+        let mut tiles = vec![vec![T::zero(); ROWS * self.n]; tiles.count()];
+        let mut scratch = Vec::new();
+        let packed = self.step.bound.as_ref().map(|bound| self.fixed_streams(bound));
+        for start in (band.start..band.end).step_by(ROWS) {
+            let end = band.end.min(start + ROWS);
+            if let (Some(bound), Some(fixed)) = (&self.step.bound, &packed) {
+                for row in start..end {
+                    self.row(bound, fixed, row, band, &mut tiles, &mut scratch);
+                }
+            }
+            for k in 0..self.step.products.len() {
+                self.product(k, start..end, band, &tiles);
+            }
+        }
+    }
+
+    /// Streams along the last label alone: the same for every row.
+    fn fixed_streams(&self, bound: &Bound) -> Vec<Option<Stream<'_, T>>> {
+        let inner = self.step.order as u8 - 1;
+        let fixed = bound.streams.iter().map(|leaf| {
+            let alone = leaf.labels.iter().all(|label| *label == inner);
+            (alone && matches!(leaf.source, Source::Stored { .. }))
+                .then(|| self.store.stream(leaf, &[], inner))
+        });
+        fixed.collect()
+    }
+
+    /// The body on one row, for all positions of the labels between the first and the last.
+    fn row(
+        &self,
+        bound: &Bound,
+        fixed: &[Option<Stream<T>>],
+        row: usize,
+        band: &mut Band<T>,
+        tiles: &mut [Vec<T>],
+        scratch: &mut Vec<T>,
+    ) {
+        let order = self.step.order;
+        let mut at = vec![0; order - 1];
+        at[0] = row;
+        let middle = self.n.pow(u32::try_from(order - 2).expect("few axes"));
+        for step in 0..middle {
+            let mut rest = step;
+            for label in (1..order - 1).rev() {
+                at[label] = rest % self.n;
+                rest /= self.n;
+            }
+            self.inner(bound, fixed, &at, band, tiles, scratch);
+        }
+    }
+
+    fn inner(
+        &self,
+        bound: &Bound,
+        fixed: &[Option<Stream<T>>],
+        at: &[usize],
+        band: &mut Band<T>,
+        tiles: &mut [Vec<T>],
+        scratch: &mut Vec<T>,
+    ) {
+        let (n, last) = (self.n, self.step.order as u8 - 1);
+        let moving: Vec<Option<Stream<T>>> = bound
+            .streams
+            .iter()
+            .zip(fixed)
+            .map(|(leaf, fixed)| match (fixed, leaf.source) {
+                (Some(_), _) => None,
+                (None, Source::Matrix(matrix)) => {
+                    let entries = self.matrices[&matrix].as_slice();
+                    Some(self.store.stream_of(entries, 0, &leaf.labels, (at, last)))
+                }
+                (None, _) => Some(self.store.stream(leaf, at, last)),
+            })
+            .collect();
+        let streams: Vec<&[T]> = moving
+            .iter()
+            .zip(fixed)
+            .map(|(moving, fixed)| {
+                let stream = moving.as_ref().or(fixed.as_ref());
+                stream.expect("a stream is fixed or moves").as_slice()
+            })
+            .collect();
+        let uniforms: Vec<T> =
+            bound.uniforms.iter().map(|leaf| T::of(self.store.number(leaf, at))).collect();
+        let mut sums = vec![0.0; self.step.sums.len()];
+        let local = at[0] - band.start;
+        let mut rows = Rows {
+            arrays: band.arrays.iter_mut().map(|rows| &mut rows[local * n..][..n]).collect(),
+            tiles: tiles.iter_mut().map(|tile| &mut tile[local % ROWS * n..][..n]).collect(),
+            columns: band.columns.iter_mut().map(Vec::as_mut_slice).collect(),
+        };
+        let mut outputs = rows.in_order(&self.step.outputs);
+        let mut operands = Operands {
+            streams: &streams,
+            uniforms: &uniforms,
+            outputs: &mut outputs,
+            sums: &mut sums,
+            len: n,
+        };
+        self.loops.run(bound.id, &mut operands, scratch);
+        for ((sum, values), value) in self.step.sums.iter().zip(&mut band.sums).zip(sums) {
+            let kept = at[..sum.kept].iter().enumerate();
+            let place = kept.fold(0, |place, (label, i)| {
+                place * n + if label == 0 { i - band.start } else { *i }
+            });
+            values[place] += value;
+        }
+    }
+
+    /// Multiplies a block of rows.
+    fn product(
+        &self,
+        k: usize,
+        rows: std::ops::Range<usize>,
+        band: &mut Band<T>,
+        tiles: &[Vec<T>],
+    ) {
+        let (n, product) = (self.n, &self.step.products[k]);
+        let count = rows.len();
+        let (mut array, mut tile) = (0, 0);
+        let mut block = None;
+        for output in &self.step.outputs {
+            match output {
+                NestOutput::Array { node, .. } => {
+                    if *node == product.mat {
+                        block =
+                            Some(&band.arrays[array][(rows.start - band.start) * n..][..count * n]);
+                    }
+                    array += 1;
+                }
+                NestOutput::Tile { node } => {
+                    if *node == product.mat {
+                        block = Some(&tiles[tile][..count * n]);
+                    }
+                    tile += 1;
+                }
+                NestOutput::Columns { .. } => {}
+            }
+        }
+        let block =
+            block.unwrap_or_else(|| &self.store.columns(product.mat)[rows.start * n..rows.end * n]);
+        let x = self.store.columns(product.arg);
+        multiply(block, x, n, (product, rows, band.start), &mut band.products[k]);
+    }
+}
+
+/// Adds a block's part of a product.
+fn multiply<T: Element>(
+    block: &[T],
+    x: &[T],
+    n: usize,
+    (product, rows, first): (&Product, std::ops::Range<usize>, usize),
+    out: &mut [T],
+) {
+    let (count, width) = (rows.len(), x.len() / n);
+    let shape = "a block has the size of its rows";
+    let block = ArrayView2::from_shape((count, n), block).expect(shape);
+    let x = ArrayView2::from_shape((width, n), x).expect(shape);
+    if product.transpose {
+        let mut out = ArrayViewMut2::from_shape((width, n), out).expect(shape);
+        let own = x.slice(ndarray::s![.., rows]);
+        general_mat_mul(T::one(), &own, &block, T::one(), &mut out);
+    } else {
+        let start = (rows.start - first) * width;
+        let out = &mut out[start..start + count * width];
+        let mut out = ArrayViewMut2::from_shape((count, width), out).expect(shape);
+        general_mat_mul(T::one(), &block, &x.t(), T::zero(), &mut out);
+    }
+}
+
+/// Rows of the outputs by kind.
+struct Rows<'a, T> {
+    arrays: Vec<&'a mut [T]>,
+    tiles: Vec<&'a mut [T]>,
+    columns: Vec<&'a mut [T]>,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// In the order of the body.
+    fn in_order(&mut self, outputs: &[NestOutput]) -> Vec<&'a mut [T]> {
+        let mut arrays = std::mem::take(&mut self.arrays).into_iter();
+        let mut tiles = std::mem::take(&mut self.tiles).into_iter();
+        let mut columns = std::mem::take(&mut self.columns).into_iter();
+        let rows = outputs.iter().map(|output| match output {
+            NestOutput::Array { .. } => arrays.next(),
+            NestOutput::Tile { .. } => tiles.next(),
+            NestOutput::Columns { .. } => columns.next(),
+        });
+        rows.map(|row| row.expect("there is a row for every output")).collect()
+    }
+}

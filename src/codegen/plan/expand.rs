@@ -1,0 +1,246 @@
+//! Writes a node's entry at fixed static indices as operations of a body.
+//!
+//! Static axes are written out: `Index`, `Slice`, `Stack` and `Pad` only choose indices, and a short static sum becomes
+//! its terms. Width axes are *labels*, one per nested loop, the innermost last. A node is repeated down to values that
+//! are stored; those are the leaves.
+
+use super::level::{Class, Levels};
+use crate::codegen::body::{BodyBuilder, Op, Slot};
+use crate::codegen::{MatrixRef, initial_matrix};
+use crate::ir::{Ir, Node, NodeId, Prim, ReduceOp};
+use indexmap::IndexSet;
+use std::collections::HashMap;
+
+/// A label: which of the nested loops.
+pub(in crate::codegen) type Label = u8;
+
+/// Where a leaf's numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::codegen) enum Source {
+    /// A number, by its bits.
+    Number(u64),
+    /// Entry `flat` (row-major over static axes) of a stored node.
+    Stored { node: NodeId, flat: usize },
+    /// The entries of an initial matrix.
+    Matrix(MatrixRef),
+}
+
+/// An operand of a body.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::codegen) struct Leaf {
+    pub(in crate::codegen) source: Source,
+    /// The label of each of its width axes.
+    pub(in crate::codegen) labels: Vec<Label>,
+}
+
+type Key = (NodeId, Vec<usize>, Vec<Label>);
+
+/// Builds one body.
+pub(super) struct Expander<'a> {
+    ir: &'a Ir,
+    levels: &'a Levels,
+    /// The level of the loop: what is stored at a lower one is a leaf.
+    level: usize,
+    inner: Label,
+    pub(super) builder: BodyBuilder,
+    leaves: IndexSet<Leaf>,
+    known: HashMap<Key, Slot>,
+    /// Arrays whose memory an output of this body takes over, with the output's position.
+    pub(super) in_place: HashMap<Source, u32>,
+}
+
+impl<'a> Expander<'a> {
+    pub(super) fn new(ir: &'a Ir, levels: &'a Levels, level: usize, inner: Label) -> Self {
+        Self {
+            ir,
+            levels,
+            level,
+            inner,
+            builder: BodyBuilder::default(),
+            leaves: IndexSet::new(),
+            known: HashMap::new(),
+            in_place: HashMap::new(),
+        }
+    }
+
+    /// The leaves by their numbers in the builder.
+    pub(super) fn leaf(&self, number: u32) -> Leaf {
+        self.leaves[number as usize].clone()
+    }
+
+    pub(super) fn number(&mut self, value: f64) -> Slot {
+        self.leaf_slot(Leaf { source: Source::Number(value.to_bits()), labels: Vec::new() })
+    }
+
+    fn leaf_slot(&mut self, leaf: Leaf) -> Slot {
+        let moves = leaf.labels.contains(&self.inner);
+        let (number, _) = self.leaves.insert_full(leaf);
+        let number = number as u32;
+        self.builder.push(if moves { Op::Stream(number) } else { Op::Uniform(number) })
+    }
+
+    /// The entry of `node` at these static indices, its width axes running over these labels.
+    pub(super) fn entry(&mut self, node: NodeId, at: &[usize], labels: &[Label]) -> Slot {
+        let key = (node, at.to_vec(), labels.to_vec());
+        if let Some(slot) = self.known.get(&key) {
+            return *slot;
+        }
+        let slot = self.fresh(node, at, labels);
+        self.known.insert(key, slot);
+        slot
+    }
+
+    fn fresh(&mut self, node: NodeId, at: &[usize], labels: &[Label]) -> Slot {
+        if let Some(value) = self.ir.constant_value(node) {
+            return self.number(value);
+        }
+        if at.is_empty()
+            && labels.len() == 2
+            && let Some((matrix, transposed)) = initial_matrix(self.ir, node)
+        {
+            let labels = if transposed { vec![labels[1], labels[0]] } else { labels.to_vec() };
+            return self.read(Source::Matrix(matrix), labels);
+        }
+        if is_stored(self.levels, node, self.level) {
+            return self.stored(node, at, labels);
+        }
+        match self.ir.node(node) {
+            Node::Map { op, args, .. } => {
+                let slots: Vec<Slot> = args
+                    .iter()
+                    .map(|arg| {
+                        let own: Vec<usize> = arg.stat.iter().map(|axis| at[*axis]).collect();
+                        let labels: Vec<Label> =
+                            arg.width.iter().map(|axis| labels[*axis]).collect();
+                        self.entry(arg.node, &own, &labels)
+                    })
+                    .collect();
+                self.builder.prim(*op, &slots)
+            }
+            Node::Reduce { op, arg, stat, .. } => {
+                let terms = self.terms(*arg, stat);
+                let sum = self.sum(*arg, &terms, stat, at, labels);
+                if *op == ReduceOp::Mean {
+                    let count = self.number(terms.len() as f64);
+                    self.builder.prim(Prim::Div, &[sum, count])
+                } else {
+                    sum
+                }
+            }
+            Node::Index { arg, axis, at: place } => {
+                let mut own = at.to_vec();
+                own.insert(*axis, *place);
+                self.entry(*arg, &own, labels)
+            }
+            Node::Slice { arg, axis, start, .. } => {
+                let mut own = at.to_vec();
+                own[*axis] += start;
+                self.entry(*arg, &own, labels)
+            }
+            Node::Stack(args) => self.entry(args[at[0]], &at[1..], labels),
+            Node::Pad { arg, axis, before, .. } => {
+                let size = self.ir.shape(*arg).stat[*axis];
+                if at[*axis] < *before || at[*axis] >= before + size {
+                    return self.number(0.0);
+                }
+                let mut own = at.to_vec();
+                own[*axis] -= before;
+                self.entry(*arg, &own, labels)
+            }
+            Node::Const(_)
+            | Node::Width(_)
+            | Node::Data(_)
+            | Node::Iota(_)
+            | Node::Init(_)
+            | Node::Param(_)
+            | Node::MatMul { .. }
+            | Node::Bind { .. } => self.stored(node, at, labels),
+        }
+    }
+
+    /// All index tuples of some static axes of `arg`.
+    pub(super) fn terms(&self, arg: NodeId, stat: &[usize]) -> Vec<Vec<usize>> {
+        let sizes: Vec<usize> = stat.iter().map(|axis| self.ir.shape(arg).stat[*axis]).collect();
+        tuples(&sizes)
+    }
+
+    /// The sum of some terms of a static contraction; `at` are the indices that stay.
+    pub(super) fn sum(
+        &mut self,
+        arg: NodeId,
+        terms: &[Vec<usize>],
+        stat: &[usize],
+        at: &[usize],
+        labels: &[Label],
+    ) -> Slot {
+        let mut sum = None;
+        for term in terms {
+            let mut own = at.to_vec();
+            for (axis, place) in stat.iter().zip(term) {
+                own.insert(*axis, *place);
+            }
+            let value = self.entry(arg, &own, labels);
+            sum = Some(match sum {
+                Some(sum) => self.builder.prim(Prim::Add, &[sum, value]),
+                None => value,
+            });
+        }
+        match sum {
+            Some(sum) => sum,
+            None => self.number(0.0),
+        }
+    }
+
+    /// The entry of a stored node.
+    pub(super) fn stored(&mut self, node: NodeId, at: &[usize], labels: &[Label]) -> Slot {
+        let sizes = &self.ir.shape(node).stat;
+        let flat = at.iter().zip(sizes).fold(0, |flat, (i, size)| flat * size + i);
+        self.read(Source::Stored { node, flat }, labels.to_vec())
+    }
+
+    fn read(&mut self, source: Source, labels: Vec<Label>) -> Slot {
+        if let Some(output) = self.in_place.get(&source) {
+            return self.builder.push(Op::Old(*output));
+        }
+        self.leaf_slot(Leaf { source, labels })
+    }
+
+    /// Whether an array is only read at the position of the loop itself.
+    pub(super) fn read_in_place(&self, source: Source) -> bool {
+        self.leaves.iter().all(|leaf| leaf.source != source || leaf.labels == [0, 1])
+    }
+}
+
+/// Whether a loop at `level` reads a value instead of repeating it.
+pub(super) fn is_stored(levels: &Levels, node: NodeId, level: usize) -> bool {
+    match levels.class(node) {
+        Class::Loop => levels.level(node) < level,
+        Class::View => false,
+        Class::Pair => levels.array[node.index()].is_some_and(|at| at < level),
+        Class::Given
+        | Class::Static
+        | Class::LongSum
+        | Class::Sum
+        | Class::Apply
+        | Class::FromPairs
+        | Class::FromTuples => true,
+    }
+}
+
+/// All index tuples of an array of these sizes, row-major.
+pub(in crate::codegen) fn tuples(sizes: &[usize]) -> Vec<Vec<usize>> {
+    let mut all = vec![Vec::new()];
+    for size in sizes {
+        all = all
+            .into_iter()
+            .flat_map(|head| {
+                (0..*size).map(move |i| {
+                    let mut longer = head.clone();
+                    longer.push(i);
+                    longer
+                })
+            })
+            .collect();
+    }
+    all
+}
