@@ -4,6 +4,7 @@
 //! [`Code`] from the one table in [`codes`]. Only `render` knows the terminal library.
 
 pub mod codes;
+pub mod render;
 
 pub use codes::Code;
 

@@ -132,7 +132,7 @@ impl Checker<'_> {
     }
 
     fn block_comment(&mut self, lexeme: Lexeme) {
-        let closed = lexeme.end - lexeme.start > 2;
+        let closed = self.text(lexeme).ends_with("*/");
         let what = if closed { "a comment between `/*` and `*/`" } else { "`/*` opens no comment" };
         let report = self.at(codes::BLOCK_COMMENT, lexeme, "no block comments").here(what);
         self.diags.push(report.help("begin each line of the comment with `//`"));
@@ -140,11 +140,9 @@ impl Checker<'_> {
 
     fn unknown(&mut self, lexeme: Lexeme) {
         let text = self.text(lexeme);
-        let shown: Vec<_> = text.chars().take(8).map(show).collect();
-        let title =
-            if text.chars().count() == 1 { "unknown character" } else { "unknown characters" };
-        let mut report = self.at(codes::UNKNOWN_CHARACTER, lexeme, title);
-        report = report.here(format!("{} has no meaning here", shown.join(" ")));
+
+        let mut report = self.at(codes::UNKNOWN_CHARACTER, lexeme, "unknown character");
+        report = report.here(format!("{} has no meaning here", show(&text)));
         if let Some((_, instead)) = INSTEAD.iter().find(|(seen, _)| text.starts_with(seen)) {
             report = report.help(format!("write {instead}"));
         }
@@ -160,12 +158,13 @@ impl Checker<'_> {
     }
 }
 
-/// A character for a message; those that cannot be seen by their number.
-fn show(c: char) -> String {
-    if c.is_control() || c.is_whitespace() || ('\u{200b}'..='\u{200f}').contains(&c) {
-        format!("U+{:04X}", u32::from(c))
-    } else {
-        format!("`{c}`")
+/// Characters for a message; one that cannot be seen by its number.
+fn show(text: &str) -> String {
+    let hidden =
+        |c: char| c.is_control() || c.is_whitespace() || ('\u{200b}'..='\u{200f}').contains(&c);
+    match text.chars().find(|c| hidden(*c)) {
+        Some(c) => format!("U+{:04X}", u32::from(c)),
+        None => format!("`{}`", text.chars().take(12).collect::<String>()),
     }
 }
 

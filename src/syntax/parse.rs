@@ -99,8 +99,15 @@ fn missing_semicolons(source: &Source, tokens: &[Lexeme], failures: &[Failure]) 
 }
 
 fn insert_semicolon(tokens: &mut Vec<Lexeme>, at: usize, source: &Source, diags: &mut Diags) {
-    let end = tokens[at - 1].end;
+    let before = tokens[at - 1];
+    let end = before.end;
     tokens.insert(at, Lexeme::inserted(Token::Semi, end));
+    // A bracket or a quote was already said to be missing at this place.
+    let open_quote =
+        before.token == Token::Text && !source.text[before.start + 1..end].ends_with('"');
+    if before.is_inserted() || open_quote {
+        return;
+    }
     let report =
         Diagnostic::new(codes::MISSING_SEMICOLON, Span::new(source.id, end, end), "missing `;`");
     diags.push(report.here("`;` expected after this"));

@@ -33,8 +33,7 @@ macro_rules! tokens {
             #[regex("\"[^\"\n]*", priority = 2)]
             BadText,
             /// `/* … */`; the lexer reports and drops it.
-            #[regex(r"/\*([^*]|\*+[^*/])*\*+/", priority = 30)]
-            #[token("/*")]
+            #[token("/*", block_comment)]
             BlockComment,
             /// What no rule matches, reported by the lexer. The grammar lists it so that the parser can recover.
             Invalid,
@@ -75,6 +74,13 @@ fn comment(lexer: &mut Lexer<'_, Token>) {
     lexer.extras.push(range);
 }
 
+/// Goes to the end of `/* … */`, or of the line if that is nowhere.
+fn block_comment(lexer: &mut Lexer<'_, Token>) {
+    let rest = lexer.remainder();
+    let end = rest.find("*/").map(|at| at + 2).or_else(|| rest.find('\n'));
+    lexer.bump(end.unwrap_or(rest.len()));
+}
+
 impl Token {
     /// The fixed text, if there is one.
     pub fn text(self) -> Option<&'static str> {
@@ -86,14 +92,13 @@ impl Token {
         FIXED.iter().find(|(_, own)| *own == text).map(|(token, _)| *token)
     }
 
-    /// How messages name it.
+    /// How messages name what could stand somewhere.
     pub fn describe(self) -> String {
         match self {
             Token::Name => "a name".to_owned(),
             Token::Number | Token::BadNumber => "a number".to_owned(),
             Token::Text | Token::BadText => "a string".to_owned(),
             Token::BlockComment => "a comment".to_owned(),
-            _ if self.is_word() => format!("the reserved word `{}`", self.text().unwrap_or("?")),
             _ => format!("`{}`", self.text().unwrap_or("?")),
         }
     }

@@ -1,4 +1,5 @@
-//! Integration tests.
+//! The one integration test binary: everything that needs files of the repository or the whole pipeline.
 
 mod differential;
+mod golden;
 mod tidy;

@@ -122,12 +122,14 @@ impl Pairing<'_> {
             let closer = open.token.closer().unwrap_or(Token::RParen);
             let report =
                 Diagnostic::new(codes::UNCLOSED, self.span(open), "bracket is never closed");
-            let mut report = report.here(format!("this `{opening}`"));
-            if let Some(before) = before {
-                let expected = format!("`{}` expected before this", closer.text().unwrap_or("?"));
-                report = report.label(self.span(before), expected);
-            }
-            self.diags.push(report);
+            self.diags.push(match before {
+                Some(before) => {
+                    let expected =
+                        format!("`{}` expected before this", closer.text().unwrap_or("?"));
+                    report.here(format!("this `{opening}`")).label(self.span(before), expected)
+                }
+                None => report.here(format!("this `{opening}` is open until the file ends")),
+            });
             let place = self.out.last().map_or(open.end, |last| last.end);
             self.keep(Lexeme::inserted(closer, place));
         }

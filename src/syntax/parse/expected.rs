@@ -77,7 +77,8 @@ struct Stop<'a> {
 impl Stop<'_> {
     /// Frequent mistakes, tried in order.
     fn mistake(&self) -> Option<Diagnostic> {
-        let rules: [fn(&Self) -> Option<Diagnostic>; 9] = [
+        let rules: [fn(&Self) -> Option<Diagnostic>; 10] = [
+            Self::equality_expected,
             Self::wrong_equals,
             Self::braces_or_equals,
             Self::missing_kind,
@@ -147,6 +148,18 @@ impl Stop<'_> {
         Some(self.here(codes::WRONG_EQUALS, title).here(why).help(format!("write `{right}`")))
     }
 
+    /// `expect a == b within tol`: the comparison is read as the left side.
+    fn equality_expected(&self) -> Option<Diagnostic> {
+        let inside = self.statement()?.token == Token::Expect && self.wants(Token::Near);
+        (inside && self.token()? == Token::Within).then_some(())?;
+        let equals = self.tokens[..self.at].iter().rev().take_while(|l| l.token != Token::Expect);
+        let equals = equals.into_iter().find(|l| l.token == Token::Eq)?;
+        let span = Span::new(self.source.id, equals.start, equals.end);
+        let report = Diagnostic::new(codes::WRONG_EQUALS, span, "`==` in place of `~=`");
+        let report = report.here("an expectation is written `expect a ~= b within tol;`");
+        Some(report.help("write `~=`"))
+    }
+
     fn braces_or_equals(&self) -> Option<Diagnostic> {
         let (found, statement) = (self.token()?, self.statement()?.token);
         if found == Token::LBrace && statement == Token::Fn && self.wants(Token::Equals) {
@@ -180,16 +193,9 @@ impl Stop<'_> {
 
     fn missing_then_or_else(&self) -> Option<Diagnostic> {
         if self.wants(Token::Then) {
-            let block = self.wants(Token::LBrace);
             let report =
                 self.here(codes::MISSING_THEN, "`if` without `then`").here("`then` expected");
-            return Some(report.help(match (block, self.token()) {
-                (true, _) => "write `if c then a else b`, or `if c { … }` for statements",
-                (false, Some(Token::LBrace)) => {
-                    "a value is written `if c then a else b`, without braces"
-                }
-                (false, _) => "write `if c then a else b`",
-            }));
+            return Some(report.help("a value is written `if c then a else b`"));
         }
         self.wants(Token::Else).then_some(())?;
         let report = self.here(codes::MISSING_ELSE, "`if` without `else`").here("`else` expected");
@@ -252,9 +258,7 @@ impl Stop<'_> {
         let product =
             before.token == Token::Number && found == Token::Name && self.wants(Token::Star);
         product.then(|| {
-            let report =
-                self.here(codes::UNEXPECTED_TOKEN, format!("unexpected {}", found.describe()));
-            report.here("an operator expected").help("write `2 * x` for the product")
+            self.unexpected().here("an operator expected").help("write `2 * x` for the product")
         })
     }
 
@@ -264,9 +268,22 @@ impl Stop<'_> {
     }
 
     fn unexpected(&self) -> Diagnostic {
-        let token = self.token().map_or_else(|| "end of the file".to_owned(), Token::describe);
-        let report = self.here(codes::UNEXPECTED_TOKEN, format!("unexpected {token}"));
-        report.here(format!("expected {}", self.expected_text()))
+        let Some(found) = self.found() else { return self.end_of_file() };
+        let text = self.text(found);
+        let shown = match found.token {
+            Token::Name => format!("name `{text}`"),
+            Token::Number => format!("number `{text}`"),
+            Token::Text => "string".to_owned(),
+            token => token.describe(),
+        };
+        let title = format!("unexpected {}", shown.chars().take(48).collect::<String>());
+        let report = self.here(codes::UNEXPECTED_TOKEN, title);
+        let report = report.here(format!("expected {}", self.expected_text()));
+        match (found.token, self.before(1).map(|before| before.token)) {
+            (Token::Semi, Some(Token::RBrace)) => report.help("remove it: no `;` after `}`"),
+            (Token::Then, _) => report.help("write `if c { … }` for statements"),
+            _ => report,
+        }
     }
 
     /// The expected tokens in words: groups by their name, the rest one by one, at most five.

@@ -155,9 +155,10 @@ impl Tree<'_> {
         r: usize,
     ) -> (StmtKind, usize) {
         let span = self.span(l, r);
+        let word = self.span(l, l + "if".len());
         let too_long = length >= MAX_CHAIN;
         if too_long {
-            self.report(self.too_deep(span, &format!("more than {MAX_CHAIN} `else if` in a row")));
+            self.report(self.too_deep(word, &format!("more than {MAX_CHAIN} `else if` in a row")));
         }
         let kind = if too_long { StmtKind::Error } else { inner };
         let otherwise = Some(Block { stmts: vec![Stmt { kind, span }], span });
@@ -283,6 +284,21 @@ impl Tree<'_> {
         let depth = cond.depth.max(then.depth).max(otherwise.depth);
         let [cond, then, otherwise] = [cond, then, otherwise].map(|built| Box::new(built.expr));
         self.node(ExprKind::If { cond, then, otherwise }, depth, l, r)
+    }
+
+    /// `if c { a } else { b }` where a value stands.
+    pub(crate) fn braced_conditional(
+        &self,
+        brace: usize,
+        parts: [Built; 3],
+        l: usize,
+        r: usize,
+    ) -> Built {
+        let report = self.at(codes::MISSING_THEN, brace, brace + 1, "`if` without `then`");
+        let report = report.here("`then` expected");
+        self.report(report.help("a value is written `if c then a else b`, without braces"));
+        let [cond, then, otherwise] = parts;
+        self.conditional(cond, then, otherwise, l, r)
     }
 
     pub(crate) fn index(

@@ -1,0 +1,143 @@
+//! Programs that must fail, and how: `tests/errors/CODE/NAME.tp` with what is printed in `NAME.txt`.
+//!
+//! The first line of a case is `//? E0203 2:12 W0502 4:1`: all its diagnostics in order, with line and column. It is written
+//! by hand and no update touches it; `UPDATE_EXPECT=1` rewrites the texts. `TPC_TEST=word` runs the cases whose path
+//! contains the word. All failures are shown, not only the first.
+
+use crate::tidy::{complain, files, read, shown};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tpc::diag::render::{Format, render};
+use tpc::diag::{Diags, codes};
+use tpc::source::SourceMap;
+
+/// Stages that [`diagnose`] runs: the first digits of their codes.
+const AVAILABLE: &[&str] = &["E01", "E02"];
+
+/// What `tpc check` says about a program.
+pub fn diagnose(name: &str, text: &str) -> (Diags, SourceMap) {
+    let mut sources = SourceMap::default();
+    let id = sources.add(name, text);
+    let mut diags = Diags::default();
+    tpc::syntax::parse(sources.get(id), &mut diags);
+    (diags, sources)
+}
+
+/// All diagnostics as in the first line of a case.
+fn signature(diags: &Diags, sources: &SourceMap) -> String {
+    let one = |diagnostic: &&tpc::diag::Diagnostic| {
+        let place = diagnostic.primary.as_ref().map(|label| sources.line_column(label.span));
+        match place {
+            Some((line, column)) => format!("{} {line}:{column}", diagnostic.code),
+            None => format!("{} -", diagnostic.code),
+        }
+    };
+    diags.sorted().iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn cases() -> Vec<PathBuf> {
+    let wanted = std::env::var("TPC_TEST").unwrap_or_default();
+    let folder = files("tests/errors", "tp").into_iter();
+    folder.filter(|path| path.to_str().is_some_and(|path| path.contains(&wanted))).collect()
+}
+
+fn folder_code(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name);
+    folder.and_then(|name| name.to_str()).unwrap_or_default().to_owned()
+}
+
+fn is_available(code: &str) -> bool {
+    AVAILABLE.iter().any(|stage| code.starts_with(stage))
+}
+
+#[test]
+fn failing_programs_fail_as_they_say() {
+    let mut problems = Vec::new();
+    for path in cases() {
+        let (code, text) = (folder_code(&path), read(&path));
+        let Some(header) = text.lines().next().and_then(|line| line.strip_prefix("//? ")) else {
+            problems.push(format!("{}: the first line is not `//? CODE LINE:COLUMN`", shown(&path)));
+            continue;
+        };
+        if !header.contains(&code) {
+            problems.push(format!("{}: its first line does not name {code}", shown(&path)));
+        }
+        if !is_available(&code) {
+            continue;
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let (diags, sources) = diagnose(name, &text);
+        let found = signature(&diags, &sources);
+        if found != header.trim() {
+            problems.push(format!("{}\n  says:  {header}\n  found: {found}", shown(&path)));
+        }
+        problems.extend(compare(&path.with_extension("txt"), &render(&diags, &sources, Format::Human)));
+    }
+    complain(&problems);
+}
+
+/// Compares with a golden file, or writes it with `UPDATE_EXPECT=1`.
+fn compare(golden: &Path, found: &str) -> Option<String> {
+    let expected = fs::read_to_string(golden).unwrap_or_default();
+    if expected == found {
+        return None;
+    }
+    if std::env::var("UPDATE_EXPECT").is_ok() {
+        let written = fs::write(golden, found);
+        return written.err().map(|error| format!("{}: {error}", shown(golden)));
+    }
+    Some(format!("{} differs\n-- expected\n{expected}\n-- found\n{found}", shown(golden)))
+}
+
+#[test]
+fn no_golden_is_an_orphan() {
+    let mut problems = Vec::new();
+    for path in files("tests/errors", "txt") {
+        if !path.with_extension("tp").exists() {
+            problems.push(format!("{}: no program beside it", shown(&path)));
+        }
+    }
+    for path in files("tests/errors", "tp") {
+        if is_available(&folder_code(&path)) && !path.with_extension("txt").exists() {
+            problems.push(format!("{}: no text beside it, run with UPDATE_EXPECT=1", shown(&path)));
+        }
+        if codes::TABLE.iter().all(|entry| entry.code.0 != folder_code(&path)) {
+            problems.push(format!("{}: its folder is no code", shown(&path)));
+        }
+    }
+    complain(&problems);
+}
+
+/// The fenced blocks of a page whose first line begins with `tp`, as (rest of that line, text).
+pub fn blocks(page: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(info) = line.strip_prefix("```tp") {
+            let body: Vec<_> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+            found.push((info.trim().to_owned(), body.join("\n") + "\n"));
+        }
+    }
+    found
+}
+
+#[test]
+fn examples_on_error_pages_fail_with_their_code() {
+    let mut problems = Vec::new();
+    for entry in codes::TABLE.iter().filter(|entry| is_available(entry.code.0)) {
+        let mut failing = 0;
+        for (info, text) in blocks(entry.page) {
+            let (diags, sources) = diagnose("example.tp", &text);
+            let found = signature(&diags, &sources);
+            let expected = info.strip_prefix("fails=");
+            failing += usize::from(expected.is_some());
+            if expected.is_some_and(|code| !found.contains(code)) || expected.is_none() && diags.has_errors() {
+                problems.push(format!("{}: `{info}` gives {found}\n{text}", entry.code));
+            }
+        }
+        if failing == 0 {
+            problems.push(format!("{}: no block `tp fails={}`", entry.code, entry.code));
+        }
+    }
+    complain(&problems);
+}
