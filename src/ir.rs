@@ -146,6 +146,8 @@ pub struct Named {
     pub node: NodeId,
     /// Where it is bound.
     pub span: Span,
+    /// The power of n that an annotation states, and the annotation's place.
+    pub declared: Option<(Exponent, Span)>,
 }
 
 /// A lowered program: the graph and what is asked of it.

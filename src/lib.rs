@@ -11,6 +11,8 @@
 pub mod codegen;
 pub mod diag;
 pub mod ir;
+pub mod lower;
 pub mod num;
+pub mod resolve;
 pub mod source;
 pub mod syntax;

@@ -12,6 +12,11 @@ impl Code {
     pub fn is_error(self) -> bool {
         self.0.starts_with('E')
     }
+
+    /// The problem in a few words, from the table.
+    pub fn title(self) -> &'static str {
+        TABLE.iter().find(|entry| entry.code == self).map_or("", |entry| entry.title)
+    }
 }
 
 impl std::fmt::Display for Code {
@@ -82,10 +87,84 @@ codes! {
     TOO_DEEP = "E0228", "nested too deeply";
     NOT_AVAILABLE = "E0229", "not available yet";
     // 03 names and indices
+    UNKNOWN_NAME = "E0301", "unknown name";
+    UNKNOWN_FUNCTION = "E0302", "unknown function";
+    DUPLICATE_NAME = "E0303", "name bound twice";
+    UNUSED_INDEX = "E0304", "index is not used";
+    INDEX_WITHOUT_RANGE = "E0305", "range of an index is unknown";
+    REPEATED_INDEX = "E0306", "index introduced twice";
+    INDEX_MISMATCH = "E0307", "index does not fit this axis";
+    SUBSCRIPT_OUT_OF_RANGE = "E0308", "subscript out of range";
+    TOO_MANY_SUBSCRIPTS = "E0309", "too many subscripts";
+    WIDTH_SUBSCRIPT = "E0310", "width axis subscripted by a number";
+    WIDTH_INDEX_AS_NUMBER = "E0311", "width index used as a number";
+    MATRIX_ENTRY = "E0312", "entry of an initial matrix";
+    BINDER_IN_SUBSCRIPT = "E0313", "range of an index inside a subscript";
+    BINDER_WITHOUT_BODY = "E0314", "binder without a body";
+    BINDER_INDEX = "E0315", "binder without an index variable";
+    BINDER_RANGE = "E0316", "index does not count from 0";
+    BINDER_WIDTH = "E0317", "product or maximum over neurons";
+    CANNOT_USE = "E0318", "module cannot be used";
+    ASSIGN_UNKNOWN = "E0319", "assignment to an unknown name";
+    ASSIGN_FIXED = "E0320", "assignment to a name that is not a `var`";
+    NOT_CALLABLE = "E0321", "not a function";
+    ARGUMENT_COUNT = "E0322", "wrong number of arguments";
+    NAMED_ARGUMENT = "E0323", "argument cannot be named";
+    PRIME_WITHOUT_CALL = "E0324", "derivative is not called";
+    RECURSION = "E0325", "function calls itself";
+    NO_RETURN = "E0326", "block without `return`";
+    UNKNOWN_MEMBER = "E0327", "unknown member";
+    LAW_AS_VALUE = "E0328", "law used as a value";
+    DATA_ONLY = "E0329", "file read outside of `data`";
+    UNKNOWN_OVERRIDE = "E0330", "`--set` names no constant";
     // 04 kinds and shapes
+    MIXED_KINDS = "E0401", "vec and mat in one operation";
+    BARE_AND_FREE = "E0402", "width axis without an index";
+    MATRIX_NONLINEAR = "E0403", "initial matrix used nonlinearly";
+    SHAPE_MISMATCH = "E0404", "static axes do not broadcast";
+    MATMUL_KINDS = "E0405", "`@` needs a mat and a vec";
+    MATMUL_STATIC = "E0406", "array of mats on the left of `@`";
+    MATMUL_WIDTH_INDEX = "E0407", "width index under `@`";
+    AVG_KIND = "E0408", "`avg` of something that is not a vec";
+    ANNOTATION_MISMATCH = "E0409", "annotation does not hold";
+    ANNOTATION_FACTOR = "E0410", "factor of a kind is not a power of n";
+    NOT_STATIC = "E0411", "not known at compile time";
+    NOT_AN_INTEGER = "E0412", "not an integer";
+    SIZE_OUT_OF_RANGE = "E0413", "size out of range";
+    TUPLE_LENGTH = "E0414", "wrong number of values to unpack";
+    TUPLE_AS_VALUE = "E0415", "several values where one is needed";
+    STACK_MISMATCH = "E0416", "entries of an array differ in shape";
+    TRANSPOSE_KIND = "E0417", "transpose of something that is not a mat";
+    OUTPUT_KIND = "E0418", "output of a mat";
+    DATA_KIND = "E0419", "data with a width";
+    DATA_SHAPE = "E0420", "data of another shape";
+    DATA_ARGUMENT = "E0421", "wrong argument of `csv` or `npy`";
+    DATA_FILE = "E0422", "data cannot be read";
+    TEXT_AS_VALUE = "E0423", "text used as a value";
+    EXPECT_KIND = "E0424", "`expect` of something that is not a number";
+    EXPECT_TOLERANCE = "E0425", "tolerance is not a positive number";
+    DUPLICATE_OUTPUT = "E0426", "output named twice";
+    RAGGED_OUTPUT = "E0427", "output differs from iteration to iteration";
+    SHAPE_OF_SCALAR = "E0428", "`shape` of a value without static axes";
+    FN_NOT_REAL = "E0429", "`fn` is not a function of real numbers";
+    WIDTH_POWER = "E0430", "power of n is not an exact rational";
+    NOT_FINITE = "E0431", "constant is not finite";
+    UNKNOWN_LAW = "E0432", "unknown law";
+    LAW_ARGUMENT = "E0433", "parameter of a law is not a constant";
+    NEGATIVE_VARIANCE = "E0434", "negative variance";
+    MATRIX_MEAN = "E0435", "initial matrix with a mean";
+    JOINT_LAW_SIZE = "E0436", "joint law of another size";
+    JOINT_LAW_MATRIX = "E0437", "joint law of mats";
+    NOT_A_COVARIANCE = "E0438", "not a covariance";
     // 05 scales
     // 06 hypotheses of the theorem
     // 07 lowering and gradients
+    GRAD_SCALAR = "E0701", "gradient of something that is not a scalar";
+    GRAD_TARGET = "E0702", "gradient by something that cannot vary";
+    GRAD_SUBSCRIPT = "E0703", "wrong subscript of a gradient's target";
+    GRAD_DIAGONAL = "E0704", "derivative through the diagonal of a mat";
+    GRAD_NO_PATH = "W0705", "gradient is zero: no path";
+    PROGRAM_TOO_LARGE = "E0706", "program is too large";
     // 08 finite run
     // 09 limit
 }

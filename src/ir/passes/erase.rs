@@ -27,3 +27,20 @@ pub fn erase_bindings(program: &Program) -> Program {
     program.map_roots(|id| map[id.index()]);
     program
 }
+
+/// The same value in the same graph, without bindings on the way to its leaves.
+pub fn without_bindings(ir: &mut Ir, root: NodeId) -> NodeId {
+    let mut map = std::collections::HashMap::new();
+    for id in ir.reachable(&[root]) {
+        let erased = match ir.node(id).clone() {
+            Node::Bind { arg, .. } => map[&arg],
+            node => {
+                let node = node.with_children(|child| map[&child]);
+                let shape = ir.shape(id).clone();
+                ir.rebuild(node, shape)
+            }
+        };
+        map.insert(id, erased);
+    }
+    map[&root]
+}

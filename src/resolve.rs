@@ -1,0 +1,3 @@
+//! Names: what a misspelt one may have meant.
+
+pub mod suggest;
