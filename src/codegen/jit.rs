@@ -9,6 +9,7 @@
 
 mod blocks;
 mod emit;
+pub mod rows;
 
 use super::body::Body;
 use super::element::Element;

@@ -56,7 +56,8 @@ fn failing_programs_fail_as_they_say() {
     for path in cases() {
         let (code, text) = (folder_code(&path), read(&path));
         let Some(header) = text.lines().next().and_then(|line| line.strip_prefix("//? ")) else {
-            problems.push(format!("{}: the first line is not `//? CODE LINE:COLUMN`", shown(&path)));
+            problems
+                .push(format!("{}: the first line is not `//? CODE LINE:COLUMN`", shown(&path)));
             continue;
         };
         if !header.contains(&code) {
@@ -71,7 +72,8 @@ fn failing_programs_fail_as_they_say() {
         if found != header.trim() {
             problems.push(format!("{}\n  says:  {header}\n  found: {found}", shown(&path)));
         }
-        problems.extend(compare(&path.with_extension("txt"), &render(&diags, &sources, Format::Human)));
+        problems
+            .extend(compare(&path.with_extension("txt"), &render(&diags, &sources, Format::Human)));
     }
     complain(&problems);
 }
@@ -131,7 +133,9 @@ fn examples_on_error_pages_fail_with_their_code() {
             let found = signature(&diags, &sources);
             let expected = info.strip_prefix("fails=");
             failing += usize::from(expected.is_some());
-            if expected.is_some_and(|code| !found.contains(code)) || expected.is_none() && diags.has_errors() {
+            if expected.is_some_and(|code| !found.contains(code))
+                || expected.is_none() && diags.has_errors()
+            {
                 problems.push(format!("{}: `{info}` gives {found}\n{text}", entry.code));
             }
         }

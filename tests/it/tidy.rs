@@ -90,14 +90,17 @@ fn layers_are_one_way() {
             continue;
         }
         let Some(own_layer) = layer(&own) else {
-            problems.push(format!("{}: module `{own}` has no layer in tests/it/tidy.rs", shown(&path)));
+            problems
+                .push(format!("{}: module `{own}` has no layer in tests/it/tidy.rs", shown(&path)));
             continue;
         };
         let text = read(&path);
         for used in without_tests(&text).split("crate::").skip(1) {
-            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let used: String =
+                used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(used_layer) = layer(&used) else { continue };
-            let forbidden = FORBIDDEN.iter().any(|(from, to)| *from == own && to.contains(&used.as_str()));
+            let forbidden =
+                FORBIDDEN.iter().any(|(from, to)| *from == own && to.contains(&used.as_str()));
             if used != own && (used_layer > own_layer || forbidden) {
                 problems.push(format!("{}: `{own}` must not use `{used}`", shown(&path)));
             }
@@ -113,7 +116,8 @@ fn files_are_short_and_say_what_they_are() {
         let text = read(&path);
         let lines = text.lines().count();
         if lines > 600 {
-            problems.push(format!("{}: {lines} lines, split it by concept (limit 600)", shown(&path)));
+            problems
+                .push(format!("{}: {lines} lines, split it by concept (limit 600)", shown(&path)));
         }
         if !text.starts_with("//!") {
             problems.push(format!("{}: starts with no `//!` sentence", shown(&path)));
@@ -135,7 +139,11 @@ fn unsafe_code_stays_in_two_files() {
         let inside = allowed.iter().any(|file| name.starts_with(file.trim_end_matches(".rs")));
         let code = read(&path);
         let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-        if !inside && code.clone().any(|line| line.contains("unsafe ") || line.contains("allow(unsafe_code)")) {
+        if !inside
+            && code
+                .clone()
+                .any(|line| line.contains("unsafe ") || line.contains("allow(unsafe_code)"))
+        {
             problems.push(format!("{name}: unsafe code outside {}", allowed.join(" and ")));
         }
     }
@@ -162,14 +170,17 @@ fn only_cli_touches_the_outside() {
 fn every_code_has_page_index_row_and_case() {
     let table = tpc::diag::codes::TABLE;
     let index = read(&root().join("docs/errors/README.md"));
-    let sources: String = files("src", "rs").iter().filter(|p| !p.ends_with("codes.rs")).map(|p| read(p)).collect();
+    let sources: String =
+        files("src", "rs").iter().filter(|p| !p.ends_with("codes.rs")).map(|p| read(p)).collect();
     let names = read(&root().join("src/diag/codes.rs"));
     let mut problems = Vec::new();
     for entry in table {
         let code = entry.code.0;
         let name = names
             .lines()
-            .find_map(|line| line.trim().split_once(&format!(" = \"{code}\"")).map(|(name, _)| name.to_owned()))
+            .find_map(|line| {
+                line.trim().split_once(&format!(" = \"{code}\"")).map(|(name, _)| name.to_owned())
+            })
             .unwrap_or_default();
         let retired = entry.page.contains("no longer emitted");
         if entry.title.chars().count() > 60 {
@@ -201,7 +212,11 @@ fn every_code_has_page_index_row_and_case() {
 
 #[test]
 fn every_program_states_what_to_expect() {
-    let readable: String = files("docs", "md").iter().map(|p| read(p)).chain([read(&root().join("README.md"))]).collect();
+    let readable: String = files("docs", "md")
+        .iter()
+        .map(|p| read(p))
+        .chain([read(&root().join("README.md"))])
+        .collect();
     let mut problems = Vec::new();
     for path in files("programs", "tp") {
         if path.parent().is_some_and(|p| p.ends_with("std")) {
@@ -225,7 +240,9 @@ fn paths_named_in_docs_exist() {
         let text = read(&page);
         let quoted = text.split('`').skip(1).step_by(2);
         for path in quoted.filter(|word| {
-            ["src/", "docs/", "tests/", "programs/", "benches/", "grammar/"].iter().any(|top| word.starts_with(top))
+            ["src/", "docs/", "tests/", "programs/", "benches/", "grammar/"]
+                .iter()
+                .any(|top| word.starts_with(top))
                 && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
         }) {
             if !root().join(path).exists() {

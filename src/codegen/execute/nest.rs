@@ -7,12 +7,11 @@
 use super::Machine;
 use super::store::{Store, Stream};
 use crate::codegen::element::Element;
+use crate::codegen::jit::rows::{Packed, backward};
 use crate::codegen::jit::{Loops, Operands};
-use crate::codegen::plan::{Bound, NestOutput, NestStep, Product, Source};
+use crate::codegen::plan::{Bound, NestOutput, NestStep, Source};
 use crate::codegen::{ExecError, Matrices, MatrixRef};
 use crate::ir::NodeId;
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -46,6 +45,7 @@ struct Pass<'a, T> {
     store: &'a Store<T>,
     loops: &'a Loops<T>,
     matrices: &'a Matrix<'a, T>,
+    operands: Vec<Operand<T>>,
 }
 
 /// Rows `start..end` of the first label, the rows of the arrays, and the results.
@@ -69,7 +69,13 @@ impl<T: Element> Machine<'_, T> {
         let band = n.div_ceil(BANDS).max(ROWS.min(n));
         let mut bands = bands(step, &mut arrays, n, band);
         let matrices = dense(self.matrices, step)?;
-        let pass = Pass { n, step, store: &self.store, loops: &self.loops, matrices: &matrices };
+        let operands = step
+            .products
+            .iter()
+            .map(|product| Operand::new(self.store.columns(product.arg), n, product.transpose));
+        let operands = operands.collect();
+        let (store, loops, matrices) = (&self.store, &self.loops, &matrices);
+        let pass = Pass { n, step, store, loops, matrices, operands };
         bands.par_iter_mut().for_each(|band| pass.run(band));
         let results: Vec<Results<T>> = bands
             .into_iter()
@@ -80,7 +86,6 @@ impl<T: Element> Machine<'_, T> {
                 products: band.products,
             })
             .collect();
-        drop(matrices);
         self.collect_sums(step, &results);
         self.collect_columns(step, &results);
         self.collect_products(step, results);
@@ -390,32 +395,38 @@ impl<T: Element> Pass<'_, T> {
         }
         let block =
             block.unwrap_or_else(|| &self.store.columns(product.mat)[rows.start * n..rows.end * n]);
-        let x = self.store.columns(product.arg);
-        multiply(block, x, n, (product, rows, band.start), &mut band.products[k]);
+        let count = rows.len();
+        let out = &mut band.products[k];
+        match &self.operands[k] {
+            Operand::Forward(packed) => {
+                let start = (rows.start - band.start) * packed.width();
+                packed.forward(block, &mut out[start..start + count * packed.width()]);
+            }
+            Operand::Backward { weights, width } => {
+                backward(block, n, &weights[rows.start * width..rows.end * width], out);
+            }
+        }
     }
 }
 
-/// Adds a block's part of a product.
-fn multiply<T: Element>(
-    block: &[T],
-    x: &[T],
-    n: usize,
-    (product, rows, first): (&Product, std::ops::Range<usize>, usize),
-    out: &mut [T],
-) {
-    let (count, width) = (rows.len(), x.len() / n);
-    let shape = "a block has the size of its rows";
-    let block = ArrayView2::from_shape((count, n), block).expect(shape);
-    let x = ArrayView2::from_shape((width, n), x).expect(shape);
-    if product.transpose {
-        let mut out = ArrayViewMut2::from_shape((width, n), out).expect(shape);
-        let own = x.slice(ndarray::s![.., rows]);
-        general_mat_mul(T::one(), &own, &block, T::one(), &mut out);
-    } else {
-        let start = (rows.start - first) * width;
-        let out = &mut out[start..start + count * width];
-        let mut out = ArrayViewMut2::from_shape((count, width), out).expect(shape);
-        general_mat_mul(T::one(), &block, &x.t(), T::zero(), &mut out);
+/// The columns of a product, arranged for blocks of rows.
+enum Operand<T> {
+    Forward(Packed<T>),
+    /// Row by row.
+    Backward {
+        weights: Vec<T>,
+        width: usize,
+    },
+}
+
+impl<T: Element> Operand<T> {
+    fn new(x: &[T], n: usize, transpose: bool) -> Self {
+        if !transpose {
+            return Self::Forward(Packed::new(x, n));
+        }
+        let width = x.len() / n;
+        let weights = (0..n).flat_map(|row| (0..width).map(move |column| x[column * n + row]));
+        Self::Backward { weights: weights.collect(), width }
     }
 }
 

@@ -236,7 +236,13 @@ fn reads(normal: &Normal, step: &Step) -> Vec<NodeId> {
             .collect(),
         Step::Nest(step) => {
             let products = step.products.iter().flat_map(|product| [product.mat, product.arg]);
-            step.bound.iter().flat_map(of_bound).chain(products).collect()
+            let taken = step.outputs.iter().filter_map(|output| match output {
+                NestOutput::Array { from: Some(Source::Stored { node, .. }), .. } => Some(*node),
+                NestOutput::Array { .. } | NestOutput::Tile { .. } | NestOutput::Columns { .. } => {
+                    None
+                }
+            });
+            step.bound.iter().flat_map(of_bound).chain(products).chain(taken).collect()
         }
     }
 }

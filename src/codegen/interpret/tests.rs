@@ -1,3 +1,5 @@
+//! The meaning of nodes on small examples.
+
 use super::*;
 use crate::ir::{Init, Law};
 use crate::source::{FileId, Span};

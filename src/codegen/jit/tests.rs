@@ -1,3 +1,5 @@
+//! Every primitive, compiled, against its definition.
+
 use super::super::body::{BodyBuilder, Op};
 use super::*;
 use crate::ir::{Exponent, Prim};
