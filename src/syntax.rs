@@ -6,6 +6,8 @@
 pub mod ast;
 pub mod lexer;
 pub mod parse;
+pub mod print;
 pub mod token;
 
 pub use parse::parse;
+pub use print::format;

@@ -145,3 +145,19 @@ fn examples_on_error_pages_fail_with_their_code() {
     }
     complain(&problems);
 }
+
+#[test]
+fn formatting_keeps_the_tree_and_is_stable() {
+    let mut problems = Vec::new();
+    let programs = files("programs", "tp").into_iter().map(|path| (shown(&path), read(&path)));
+    let pages = files("docs", "md").into_iter().flat_map(|path| {
+        let name = shown(&path);
+        blocks(&read(&path)).into_iter().map(move |(_, text)| (name.clone(), text))
+    });
+    for (name, text) in programs.chain(pages) {
+        problems.extend(
+            crate::mutate::check_format(&text).err().map(|problem| format!("{name}: {problem}")),
+        );
+    }
+    complain(&problems);
+}

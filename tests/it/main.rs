@@ -2,4 +2,5 @@
 
 mod differential;
 mod golden;
+mod mutate;
 mod tidy;
