@@ -10,6 +10,7 @@ pub mod interpret;
 pub mod jit;
 mod normal;
 mod plan;
+pub mod simd;
 pub mod vector;
 
 pub use execute::{ExecOptions, Tuples, execute};

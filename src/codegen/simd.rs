@@ -1,0 +1,76 @@
+//! Inner loops instantiated for the instruction set of the machine, chosen at run time.
+//!
+//! Each function exists for the platform's baseline, for AVX2 with FMA and for AVX-512 (in vectors of 256 bits), from one
+//! text without instruction-set specific code, and gives the same bits everywhere: what may be fused is written as fused. On a
+//! machine without FMA this is slow, but right.
+
+#![allow(unsafe_code)]
+
+use crate::num::rng::Key;
+use crate::num::rng::draw::{self, Draw, Law};
+
+/// Declares a function that runs the body in the best available instantiation.
+macro_rules! dispatch {
+    ($(#[$doc:meta])* pub fn $name:ident<$t:ident: $bound:path>($($arg:ident: $ty:ty),*) $body:block) => {
+        $(#[$doc])*
+        pub fn $name<$t: $bound>($($arg: $ty),*) {
+            #[inline(always)]
+            fn body<$t: $bound>($($arg: $ty),*) $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq")]
+                fn widest<$t: $bound>($($arg: $ty),*) {
+                    body($($arg),*);
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn wide<$t: $bound>($($arg: $ty),*) {
+                    body($($arg),*);
+                }
+                match level() {
+                    // SAFETY: the machine has these instructions.
+                    Level::Widest => return unsafe { widest($($arg),*) },
+                    // SAFETY: as above.
+                    Level::Wide => return unsafe { wide($($arg),*) },
+                    Level::Baseline => {}
+                }
+            }
+            body($($arg),*);
+        }
+    };
+}
+
+/// What the machine can run.
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    /// Nothing beyond the platform's baseline.
+    Baseline,
+    /// AVX2 and FMA.
+    Wide,
+    /// AVX-512.
+    Widest,
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) fn level() -> Level {
+    let wide = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let long = is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512dq");
+    match (wide, long) {
+        (true, true) => Level::Widest,
+        (true, false) => Level::Wide,
+        (false, _) => Level::Baseline,
+    }
+}
+
+dispatch! {
+    /// Fills `out` with `scale` times the numbers of `key` at positions `start`, `start + 1`, ….
+    pub fn draw<T: Draw>(key: Key, law: Law, scale: T, start: u64, out: &mut [T]) {
+        let mut position = start;
+        for block in out.chunks_mut(draw::BLOCK) {
+            T::block(key, law, scale, position, block);
+            position = position.wrapping_add(draw::BLOCK as u64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
