@@ -6,6 +6,7 @@
 pub mod body;
 pub mod element;
 pub mod execute;
+mod factor;
 pub mod interpret;
 pub mod jit;
 mod normal;

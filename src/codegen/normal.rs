@@ -3,7 +3,7 @@
 //! Powers of n become numbers; a contraction of static and width axes becomes two; a matrix product with a mixture of
 //! matrices is split where the parts are cheaper on their own. `Normal::origin` leads back to the program's nodes.
 
-use super::initial_matrix;
+use super::{factor, initial_matrix};
 use crate::ir::passes::linear::decompose;
 use crate::ir::scalar::to_f64;
 use crate::ir::{Ir, Node, NodeId, Prim};
@@ -57,9 +57,11 @@ impl Rewriter {
                 self.ir.map(*op, shape.clone(), args)
             }
             Node::Reduce { op, arg, stat, width } => {
-                let arg = self.map[arg];
-                let inner = self.ir.reduce(*op, arg, Vec::new(), width.clone());
-                self.ir.reduce(*op, inner, stat.clone(), Vec::new())
+                let (arg, n) = (self.map[arg], self.n);
+                if width.is_empty() {
+                    return self.ir.reduce(*op, arg, stat.clone(), Vec::new());
+                }
+                factor::contract(&mut self.ir, n, *op, arg, (stat, width))
             }
             Node::MatMul { mat, transpose, arg } => {
                 self.matmul(self.map[mat], *transpose, self.map[arg])
@@ -88,7 +90,11 @@ impl Rewriter {
         let Ok(linear) = decompose(&mut self.ir, mat) else {
             return self.ir.matmul(mat, transpose, arg);
         };
-        let together = linear.outer.is_some()
+        let separated = linear
+            .outer
+            .and_then(|outer| factor::apply_separated(&mut self.ir, self.n, outer, transpose, arg));
+        let together = separated.is_none()
+            && linear.outer.is_some()
             && (linear.terms.is_empty() || (linear.terms.len() == 1 && !linear.terms[0].transpose));
         if together {
             return self.ir.matmul(mat, transpose, arg);
@@ -99,7 +105,8 @@ impl Rewriter {
             parts.push(self.ir.apply(Prim::Mul, &[term.coefficient, product]));
         }
         if let Some(outer) = linear.outer {
-            parts.push(self.ir.matmul(outer, transpose, arg));
+            let part = separated.unwrap_or_else(|| self.ir.matmul(outer, transpose, arg));
+            parts.push(part);
         }
         let sum = parts.into_iter().reduce(|sum, part| self.ir.apply(Prim::Add, &[sum, part]));
         sum.unwrap_or_else(|| {
