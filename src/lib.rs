@@ -8,6 +8,7 @@
 //! A program is checked and lowered once; its two meanings differ only in what it means to apply an initial matrix:
 //! a dense array of random numbers, or the operator of Def. 2.6.7 of [TP4b] (Yang & Littwin, arXiv 2308.01814).
 
+pub mod analyze;
 pub mod codegen;
 pub mod diag;
 pub mod ir;

@@ -157,7 +157,23 @@ codes! {
     JOINT_LAW_MATRIX = "E0437", "joint law of mats";
     NOT_A_COVARIANCE = "E0438", "not a covariance";
     // 05 scales
+    OUTPUT_DIVERGES = "E0501", "output diverges with width";
+    OUTPUT_VANISHES = "W0502", "output vanishes with width";
+    TERM_VANISHES = "W0503", "term vanishes with width";
+    ARGUMENT_DIVERGES = "E0504", "argument of a function diverges";
+    ARGUMENT_VANISHES = "W0505", "argument of a function vanishes";
+    POLE_AT_ZERO = "E0506", "pole at a limit that is 0";
+    JUMP_AT_ZERO = "E0507", "jump at a limit that is 0";
+    POWER_OF_SCALE = "E0508", "computed power of a value with a scale";
+    SCALE_MISMATCH = "E0509", "scale differs from its annotation";
+    MEAN_NEEDS_NEXT_ORDER = "E0510", "mean is needed beyond leading order";
+    CANCELLATION_NEEDS_NEXT_ORDER = "E0511", "difference is needed beyond leading order";
+    RANDOM_SCALAR = "E0512", "scalar stays random in the limit";
     // 06 hypotheses of the theorem
+    DISCONTINUOUS = "W0601", "function has a jump";
+    KINK_WITHOUT_GAUSSIAN = "W0602", "kink meets a matrix that is not Gaussian";
+    GROWTH = "W0603", "function grows too fast";
+    POLE = "W0604", "function has a pole or an infinite slope";
     // 07 lowering and gradients
     GRAD_SCALAR = "E0701", "gradient of something that is not a scalar";
     GRAD_TARGET = "E0702", "gradient by something that cannot vary";

@@ -1,0 +1,133 @@
+//! Powers of n: the size of every value, the leading-order program, and the hypotheses of the Master Theorem.
+//!
+//! Every value is n^e (v + o(1)) with an exact rational e; v is a value of the *leading-order program*, in which n does
+//! not occur. Where the leading coefficient of something vanishes (a mean that is 0 by symmetry, terms that cancel), its
+//! size is only bounded; if it is needed all the same, that is an error, never a number ([TP4b], and theory.md
+//! section 6: expansions to the next order are not covered yet).
+
+mod hypotheses;
+mod leading;
+pub mod parity;
+mod rules;
+mod split;
+
+pub use hypotheses::Setup;
+
+use crate::diag::{Diagnostic, Diags, codes};
+use crate::ir::passes::linear;
+use crate::ir::{Exponent, Named, NodeId, Program, Shape};
+use leading::{Analysis, Coefficient};
+
+/// How large a value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// Entries are Θ(n^entry), or smaller where `bound` is set; `None` for a value that is exactly 0.
+    pub entry: Option<Exponent>,
+    /// For a mat: it maps vectors of size 1 to vectors of size n^action.
+    pub action: Option<Exponent>,
+    /// Whether only an upper bound of the size is known.
+    pub bound: bool,
+}
+
+/// What the analysis found.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The program at leading order, without n.
+    pub leading: Program,
+    /// The scale of each named value of the source program, in its order; `None` after an error.
+    pub scales: Vec<Option<Scale>>,
+    /// The setup of the Master Theorem that covers the program.
+    pub setup: Setup,
+}
+
+/// Finds scales and builds the leading-order program of a lowered program.
+pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
+    let split = split::split_matrices(program);
+    let mut analysis = Analysis::new(split, diags);
+    analysis.run();
+    let named = analysis.named();
+    let scales: Vec<_> = named.iter().map(|named| analysis.scale_of(named)).collect();
+    check_declared(program, &scales, analysis.diags);
+    let outputs = analysis.outputs();
+    let expects = analysis.expects();
+    let named = analysis.leading_names();
+    let leading = Program { ir: analysis.out, outputs, expects, named };
+    let setup = hypotheses::check(&leading, diags);
+    Facts { leading, scales, setup }
+}
+
+/// Annotations such as `vec * n^(-1)` must agree with what was found.
+fn check_declared(program: &Program, scales: &[Option<Scale>], diags: &mut Diags) {
+    for (named, scale) in program.named.iter().zip(scales) {
+        let (Some((declared, span)), Some(Scale { entry: Some(found), .. })) =
+            (named.declared, scale)
+        else {
+            continue;
+        };
+        if declared != *found {
+            let problem =
+                Diagnostic::new(codes::SCALE_MISMATCH, span, codes::SCALE_MISMATCH.title())
+                    .here(format!("stated here: {}", power(declared)))
+                    .label(named.span, format!("`{}` is Θ({})", named.name, power(*found)))
+                    .note(format!("found:    {}", power(*found)))
+                    .note(format!("expected: {}", power(declared)));
+            diags.push(problem);
+        }
+    }
+}
+
+impl Analysis<'_> {
+    /// The scale of a named value; of a mat by its parts.
+    fn scale_of(&mut self, named: &Named) -> Option<Scale> {
+        let shape = self.source.shape(named.node).clone();
+        if shape == Shape::new([], 2) && linear::contains_matrix(&self.source, named.node) {
+            return self.scale_of_matrix(named.node);
+        }
+        let (entry, bound) = self.size(named.node)?;
+        let action = (shape.width == 2)
+            .then_some(entry)
+            .flatten()
+            .map(|entry| entry + Exponent::from_integer(1));
+        Some(Scale { entry, action, bound })
+    }
+
+    /// Entry exponent + 1/2 for an initial matrix, + 1 for an outer product; the larger action leads.
+    fn scale_of_matrix(&mut self, node: NodeId) -> Option<Scale> {
+        let parts = linear::decompose(&mut self.source, node).ok()?;
+        self.run();
+        let mut scale = Scale { entry: None, action: None, bound: false };
+        let mut add = |entry: Option<Exponent>, gain: Exponent| {
+            scale.entry = scale.entry.max(entry);
+            scale.action = scale.action.max(entry.map(|entry| entry + gain));
+        };
+        for term in parts.terms {
+            let (entry, _) = self.size(term.coefficient)?;
+            add(entry.map(|entry| entry - Exponent::new(1, 2)), Exponent::new(1, 2));
+        }
+        if let Some(outer) = parts.outer {
+            let (entry, _) = self.size(outer)?;
+            add(entry, Exponent::from_integer(1));
+        }
+        Some(scale)
+    }
+
+    /// The exponent of a node (`None`: exactly 0) and whether it is only a bound.
+    fn size(&self, node: NodeId) -> Option<(Option<Exponent>, bool)> {
+        let lead = self.get(node)?;
+        Some(match lead.coefficient {
+            Coefficient::Zero => (None, false),
+            Coefficient::Known(_) => (Some(lead.exponent), false),
+            Coefficient::Unknown(_) => (Some(lead.exponent), true),
+            Coefficient::Error => return None,
+        })
+    }
+}
+
+/// A power of n as a user writes it.
+pub fn power(exponent: Exponent) -> String {
+    if exponent.is_integer() && exponent.to_integer() >= 0 {
+        format!("n^{exponent}")
+    } else {
+        format!("n^({exponent})")
+    }
+}

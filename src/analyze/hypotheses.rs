@@ -1,0 +1,244 @@
+//! Which setup of the Master Theorem covers the functions of a program.
+//!
+//! Setup 2.6.3 of [TP4b]: Gaussian matrices and pseudo-Lipschitz functions. Setup 2.6.4: independent entries with all
+//! moments and polynomially smooth functions. Where a function is neither, the limit is still computed, formally, and
+//! a warning says so.
+
+use crate::diag::{Code, Diagnostic, Diags, codes};
+use crate::ir::{Ir, Law, Node, NodeId, Prim, Program};
+use num_traits::Signed;
+
+/// The setup that covers a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Setup {
+    /// Every function is polynomially smooth: both setups apply.
+    Smooth,
+    /// Some function has a kink: Setup 2.6.3, with Gaussian matrices.
+    PseudoLipschitz,
+    /// Some function is in neither setup: the limit is formal.
+    Formal,
+}
+
+impl Setup {
+    /// A name with the number of the setup.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smooth => "smooth (Setups 2.6.3 and 2.6.4)",
+            Self::PseudoLipschitz => "pseudo-Lipschitz (Setup 2.6.3)",
+            Self::Formal => "formal (outside of the setups)",
+        }
+    }
+}
+
+/// Where the values of a node lie, for almost every draw.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    lo: f64,
+    hi: f64,
+}
+
+const EVERYWHERE: Range = Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
+
+impl Range {
+    fn bounded(self) -> bool {
+        self.lo.is_finite() && self.hi.is_finite()
+    }
+    fn excludes_zero(self) -> bool {
+        self.lo > 0.0 || self.hi < 0.0
+    }
+}
+
+/// Checks every function of a leading-order program.
+pub(super) fn check(program: &Program, diags: &mut Diags) -> Setup {
+    let ir = &program.ir;
+    let mut roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
+    roots.extend(program.expects.iter().map(|expect| expect.node));
+    let mut setup = Setup::Smooth;
+    let mut ranges = vec![EVERYWHERE; ir.len()];
+    let reachable = ir.reachable(&roots);
+    let gaussian = !reachable.iter().any(|id| is_other_matrix(ir, *id));
+    for id in reachable {
+        ranges[id.index()] = range(ir, id, &ranges);
+        if let Node::Map { op, args, .. } = ir.node(id)
+            && ir.shape(id).width > 0
+        {
+            let arg = |k: usize| ranges[args[k].node.index()];
+            let random = |k: usize| ir.shape(args[k].node).width > 0;
+            let found = function(*op, &arg, &random);
+            if let Some((code, fact, weaker)) = found {
+                setup = setup.max(weaker);
+                if weaker == Setup::Formal || (!gaussian && weaker == Setup::PseudoLipschitz) {
+                    setup = Setup::Formal;
+                    let code =
+                        if weaker == Setup::Formal { code } else { codes::KINK_WITHOUT_GAUSSIAN };
+                    report(ir, id, (code, fact), diags);
+                }
+            }
+        }
+    }
+    setup
+}
+
+fn report(ir: &Ir, id: NodeId, (code, fact): (Code, &str), diags: &mut Diags) {
+    let warning = match ir.origins(id).first() {
+        Some(span) => Diagnostic::new(code, *span, code.title()),
+        None => Diagnostic::without_place(code, code.title()),
+    };
+    diags.push(warning.here(fact).note(
+        "the limit is computed formally: no setup of the Master Theorem covers this function",
+    ));
+}
+
+/// An initial matrix whose entries are not Gaussian.
+fn is_other_matrix(ir: &Ir, id: NodeId) -> bool {
+    matches!(ir.node(id), Node::Init(init) if ir.init(*init).shape.width == 2 && ir.init(*init).law != Law::Normal)
+}
+
+/// The code, the fact and the setup for an operation that is not smooth on its operands.
+fn function(
+    op: Prim,
+    arg: &dyn Fn(usize) -> Range,
+    random: &dyn Fn(usize) -> bool,
+) -> Option<(Code, &'static str, Setup)> {
+    match op {
+        Prim::Sign | Prim::Step if !arg(0).excludes_zero() => {
+            Some((codes::DISCONTINUOUS, "this function jumps at 0", Setup::Formal))
+        }
+        Prim::Lt | Prim::Le | Prim::Eq if random(0) || random(1) => Some((
+            codes::DISCONTINUOUS,
+            "this comparison jumps where its operands agree",
+            Setup::Formal,
+        )),
+        Prim::Abs | Prim::Relu if !arg(0).excludes_zero() => Some((
+            codes::KINK_WITHOUT_GAUSSIAN,
+            "this function has a kink at 0",
+            Setup::PseudoLipschitz,
+        )),
+        Prim::Min | Prim::Max => Some((
+            codes::KINK_WITHOUT_GAUSSIAN,
+            "this function has a kink where its operands agree",
+            Setup::PseudoLipschitz,
+        )),
+        Prim::Exp if arg(0).hi == f64::INFINITY => {
+            Some((codes::GROWTH, "this grows faster than every polynomial", Setup::Formal))
+        }
+        Prim::Div if random(1) && !arg(1).excludes_zero() => {
+            Some((codes::POLE, "the divisor is not bounded away from 0", Setup::Formal))
+        }
+        Prim::Log if arg(0).lo <= 0.0 => {
+            Some((codes::POLE, "the argument is not bounded away from 0", Setup::Formal))
+        }
+        Prim::Sqrt if arg(0).lo <= 0.0 => Some((
+            codes::POLE,
+            "the slope at 0 is infinite, and the argument is not bounded away from 0",
+            Setup::Formal,
+        )),
+        Prim::Pow(p) if (p.is_negative() || !p.is_integer()) && !arg(0).excludes_zero() => {
+            Some((codes::POLE, "the argument is not bounded away from 0", Setup::Formal))
+        }
+        Prim::Powf if random(0) && arg(0).lo <= 0.0 => {
+            Some((codes::POLE, "the base is not bounded away from 0", Setup::Formal))
+        }
+        _ => None,
+    }
+}
+
+/// Bounds of a node from those of its operands.
+fn range(ir: &Ir, id: NodeId, known: &[Range]) -> Range {
+    let get = |id: NodeId| known[id.index()];
+    match ir.node(id) {
+        Node::Const(value) => Range { lo: value.get(), hi: value.get() },
+        Node::Data(data) => {
+            let values = &ir.data[data.index()];
+            let bound = |f: fn(f64, f64) -> f64, start: f64| values.iter().copied().fold(start, f);
+            Range { lo: bound(f64::min, f64::INFINITY), hi: bound(f64::max, f64::NEG_INFINITY) }
+        }
+        Node::Iota(size) => Range { lo: 0.0, hi: *size as f64 },
+        Node::Init(init) => match ir.init(*init).law {
+            Law::Normal => EVERYWHERE,
+            Law::Uniform => Range { lo: -3f64.sqrt(), hi: 3f64.sqrt() },
+            Law::Rademacher => Range { lo: -1.0, hi: 1.0 },
+        },
+        Node::Map { op, args, .. } => {
+            let second = args.get(1).map(|arg| get(arg.node));
+            of_map(*op, get(args[0].node), second, args.len() == 2 && args[0] == args[1])
+        }
+        Node::Reduce { op, arg, stat, width } => {
+            let inner = get(*arg);
+            let count: usize = stat.iter().map(|axis| ir.shape(*arg).stat[*axis]).product();
+            match op {
+                crate::ir::ReduceOp::Mean => inner,
+                crate::ir::ReduceOp::Sum if width.is_empty() => {
+                    Range { lo: inner.lo * count as f64, hi: inner.hi * count as f64 }
+                }
+                crate::ir::ReduceOp::Sum => EVERYWHERE,
+            }
+        }
+        Node::Index { arg, .. } | Node::Slice { arg, .. } | Node::Bind { arg, .. } => get(*arg),
+        Node::Stack(args) => args.iter().map(|arg| get(*arg)).fold(get(args[0]), union),
+        Node::Pad { arg, .. } => union(get(*arg), Range { lo: 0.0, hi: 0.0 }),
+        Node::Width(_) | Node::Param(_) | Node::MatMul { .. } => EVERYWHERE,
+    }
+}
+
+fn union(a: Range, b: Range) -> Range {
+    Range { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) }
+}
+
+fn of_map(op: Prim, x: Range, y: Option<Range>, same: bool) -> Range {
+    let y = y.unwrap_or(EVERYWHERE);
+    let monotone = |f: fn(f64) -> f64| Range { lo: f(x.lo), hi: f(x.hi) };
+    let square = Range { lo: 0.0, hi: (x.lo * x.lo).max(x.hi * x.hi) };
+    let result = match op {
+        Prim::Id => x,
+        Prim::Neg => Range { lo: -x.hi, hi: -x.lo },
+        Prim::Abs => Range {
+            lo: if x.excludes_zero() { x.lo.abs().min(x.hi.abs()) } else { 0.0 },
+            hi: x.lo.abs().max(x.hi.abs()),
+        },
+        Prim::Sign | Prim::Sin | Prim::Cos | Prim::Erf | Prim::Tanh => Range { lo: -1.0, hi: 1.0 },
+        Prim::Step
+        | Prim::Not
+        | Prim::Lt
+        | Prim::Le
+        | Prim::Eq
+        | Prim::And
+        | Prim::Or
+        | Prim::Sigmoid => Range { lo: 0.0, hi: 1.0 },
+        Prim::Relu => monotone(|v| v.max(0.0)),
+        Prim::Sqrt => monotone(|v| v.max(0.0).sqrt()),
+        Prim::Exp => monotone(libm::exp),
+        Prim::Log => monotone(libm::log),
+        Prim::Softplus => Range {
+            lo: 0.0,
+            hi: if x.hi.is_finite() { crate::num::special::softplus(x.hi) } else { x.hi },
+        },
+        Prim::Pow(p) if p.is_integer() && p.to_integer() % 2 == 0 && p.is_positive() => Range {
+            lo: if x.excludes_zero() {
+                libm::pow(x.lo.abs().min(x.hi.abs()), crate::ir::scalar::to_f64(p))
+            } else {
+                0.0
+            },
+            hi: libm::pow(x.lo.abs().max(x.hi.abs()), crate::ir::scalar::to_f64(p)),
+        },
+        Prim::Pow(_) if x.lo >= 0.0 => Range { lo: 0.0, hi: f64::INFINITY },
+        Prim::Add => Range { lo: x.lo + y.lo, hi: x.hi + y.hi },
+        Prim::Sub => Range { lo: x.lo - y.hi, hi: x.hi - y.lo },
+        Prim::Mul if same => square,
+        Prim::Mul if x.bounded() && y.bounded() => corners(x, y, |a, b| a * b),
+        Prim::Mul if x.lo >= 0.0 && y.lo >= 0.0 => Range { lo: x.lo * y.lo, hi: f64::INFINITY },
+        Prim::Div if x.bounded() && y.bounded() && y.excludes_zero() => corners(x, y, |a, b| a / b),
+        Prim::Min => Range { lo: x.lo.min(y.lo), hi: x.hi.min(y.hi) },
+        Prim::Max => Range { lo: x.lo.max(y.lo), hi: x.hi.max(y.hi) },
+        Prim::Mul | Prim::Div | Prim::Pow(_) | Prim::Powf | Prim::Select => EVERYWHERE,
+    };
+    if result.lo.is_nan() || result.hi.is_nan() { EVERYWHERE } else { result }
+}
+
+fn corners(x: Range, y: Range, f: fn(f64, f64) -> f64) -> Range {
+    let all = [f(x.lo, y.lo), f(x.lo, y.hi), f(x.hi, y.lo), f(x.hi, y.hi)];
+    Range {
+        lo: all.into_iter().fold(f64::INFINITY, f64::min),
+        hi: all.into_iter().fold(f64::NEG_INFINITY, f64::max),
+    }
+}
