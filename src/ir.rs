@@ -37,6 +37,12 @@ pub struct Ir {
 }
 
 impl Ir {
+    /// An empty graph with the same initial objects and data, so that ids of both agree.
+    #[must_use]
+    pub fn without_nodes(&self) -> Self {
+        Self { inits: self.inits.clone(), data: self.data.clone(), ..Self::default() }
+    }
+
     /// The node with this id.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]

@@ -11,6 +11,7 @@
 pub mod analyze;
 pub mod codegen;
 pub mod diag;
+pub mod driver;
 pub mod ir;
 pub mod lower;
 pub mod num;

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use value::Value;
 
 /// A program may not unroll to more nodes than this.
-const NODE_LIMIT: usize = 2_000_000;
+const NODE_LIMIT: usize = 1_000_000;
 /// A static array may not have more entries than this.
 const SIZE_LIMIT: usize = 1 << 28;
 /// `def`s and `fn`s may not be nested deeper than this.

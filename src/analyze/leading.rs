@@ -76,7 +76,7 @@ pub(super) struct Analysis<'a> {
 impl<'a> Analysis<'a> {
     pub(super) fn new(mut program: Program, diags: &'a mut Diags) -> Self {
         let source = std::mem::take(&mut program.ir);
-        let out = Ir { inits: source.inits.clone(), data: source.data.clone(), ..Ir::default() };
+        let out = source.without_nodes();
         let parities = Parities::new(source.inits.len());
         let mut analysis =
             Self { source, out, diags, program, parities, known: Vec::new(), needed: Vec::new() };

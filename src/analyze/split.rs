@@ -9,7 +9,7 @@ use crate::ir::{Arg, Ir, Node, NodeId, Prim, Program, ReduceOp, Shape};
 /// The program with every `MatMul` acting by exactly one initial matrix. Named mats stay as they are.
 pub(super) fn split_matrices(program: &Program) -> Program {
     let old = &program.ir;
-    let mut ir = Ir { inits: old.inits.clone(), data: old.data.clone(), ..Ir::default() };
+    let mut ir = old.without_nodes();
     let mut map = vec![NodeId::default(); old.len()];
     for id in old.reachable(&program.roots()) {
         ir.here = old.origins(id).first().copied();

@@ -10,7 +10,7 @@ use crate::ir::{Ir, Node, NodeId, Program};
 pub fn erase_bindings(program: &Program) -> Program {
     let roots = program.roots();
     let old = &program.ir;
-    let mut ir = Ir { inits: old.inits.clone(), data: old.data.clone(), ..Ir::default() };
+    let mut ir = old.without_nodes();
     let mut map = vec![NodeId::default(); old.len()];
     for id in old.reachable(&roots) {
         ir.here = None;
