@@ -7,6 +7,7 @@ pub mod body;
 pub mod element;
 pub mod execute;
 mod factor;
+pub mod gemm;
 pub mod interpret;
 pub mod jit;
 mod normal;

@@ -6,6 +6,10 @@
 
 #![allow(unsafe_code)]
 
+mod product;
+
+pub use product::{Cut, Lanes};
+
 use crate::num::rng::Key;
 use crate::num::rng::draw::{self, Draw, Law};
 
@@ -69,6 +73,20 @@ dispatch! {
             T::block(key, law, scale, position, block);
             position = position.wrapping_add(draw::BLOCK as u64);
         }
+    }
+}
+
+dispatch! {
+    /// Some rows of W (of length n) times columns in panels `[⌈n/L⌉][k][L]`: `out` is rows×k.
+    pub fn multiply_rows<T: Lanes>(rows: &[T], n: usize, panels: &[T], out: &mut [T]) {
+        T::multiply_rows(rows, n, panels, out);
+    }
+}
+
+dispatch! {
+    /// Adds to panels `[⌈n/L⌉][k][L]` the product of cut rows of W, transposed, with `x` (rows×k).
+    pub fn multiply_transposed<T: Lanes>(rows: &[T], cut: Cut, x: &[T], panels: &mut [T]) {
+        T::multiply_transposed(rows, cut, x, panels);
     }
 }
 

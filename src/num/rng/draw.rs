@@ -18,6 +18,9 @@ pub enum Law {
     Rademacher,
 }
 
+/// √3
+const SQRT_3: f64 = 1.732_050_807_568_877_2;
+
 /// Entries per block.
 pub const BLOCK: usize = 64;
 
@@ -52,7 +55,7 @@ macro_rules! draw {
                     let bits: $bits = $join;
                     values[i] = match law {
                         Law::Normal => $bits::uniform(bits),
-                        Law::Uniform => $bits::uniform(bits) * (scale * 1.732_050_807_568_877_2),
+                        Law::Uniform => $bits::uniform(bits) * (scale * SQRT_3 as $t),
                         Law::Rademacher => {
                             $t::from_bits(scale.to_bits() ^ (bits & !($bits::MAX >> 1)))
                         }
@@ -166,7 +169,7 @@ impl Normal for f32 {
                 5.739_507_7e-3,
                 -7.622_461_3e-3,
                 9.438_870_5e-3,
-                1.001_674_1,
+                1.001_674,
                 2.832_976_8
             );
             *value = (if w < 5.0 { near } else { far }) * x * scale;
@@ -205,7 +208,7 @@ fn centre(w: f64) -> f64 {
         -1.685_059_138_182_016_6e-19,
         1.285_848_071_525_64e-18,
         1.115_787_767_802_518e-17,
-        -1.333_171_662_854_620_9e-16,
+        -1.333_171_662_854_621e-16,
         2.097_276_787_596_856_4e-17,
         6.637_638_134_358_324e-15,
         -4.054_566_272_975_207e-14,
