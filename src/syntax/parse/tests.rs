@@ -191,6 +191,8 @@ fn brackets_are_reported_where_they_open() {
 fn depth_is_limited() {
     let text = format!("let x = {}1;", "-".repeat(5000));
     assert!(found(&text).starts_with("E0228"), "{}", found(&text));
+    assert_eq!(found(&format!("let x = {}1{};", "(".repeat(151), ")".repeat(151))), "E0228 1:159");
+    assert_eq!(found(&format!("let x = {}1{};", "(".repeat(150), ")".repeat(150))), "");
     for text in [
         format!("let x = {}1{};", "(".repeat(50_000), ")".repeat(50_000)),
         format!("let x = {}1{};", "[".repeat(50_000), "]".repeat(50_000)),
@@ -202,6 +204,8 @@ fn depth_is_limited() {
         "(".repeat(50_000),
         "{".repeat(50_000),
         "]".repeat(50_000),
+        "; ".repeat(50_000),
+        "let \n".repeat(50_000),
     ] {
         parse_text(&text);
     }
