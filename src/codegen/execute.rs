@@ -6,6 +6,7 @@
 
 mod loops;
 mod nest;
+mod sample;
 mod store;
 
 use super::element::Element;
@@ -50,10 +51,10 @@ pub fn execute<T: Element>(
     options: &ExecOptions,
 ) -> Result<Vec<ArrayD<f64>>, ExecError> {
     let normal = normal(ir, roots, n);
-    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots)?;
+    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, options)?;
     let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
     let store = Store::new(&normal.ir, n);
-    let mut machine = Machine { normal: &normal, n, matrices, loops, store, options: *options };
+    let mut machine = Machine { normal: &normal, n, matrices, loops, store };
     machine.give(&given);
     let last = store::last_reads(&normal, &steps);
     for (position, step) in steps.iter().enumerate() {
@@ -71,9 +72,10 @@ pub fn loop_text<T: Element>(
     ir: &Ir,
     roots: &[NodeId],
     n: usize,
+    options: &ExecOptions,
 ) -> Result<Vec<String>, ExecError> {
     let normal = normal(ir, roots, n);
-    let plan = plan(&normal.ir, &normal.roots)?;
+    let plan = plan(&normal.ir, &normal.roots, options)?;
     let loops = plan.bodies.compile::<T>().map_err(ExecError::Jit)?;
     Ok(loops.text().map(str::to_owned).collect())
 }
@@ -85,7 +87,6 @@ struct Machine<'a, T: Element> {
     matrices: &'a mut dyn Matrices<T>,
     loops: Loops<T>,
     store: Store<T>,
-    options: ExecOptions,
 }
 
 impl<T: Element> Machine<'_, T> {
@@ -125,6 +126,7 @@ impl<T: Element> Machine<'_, T> {
                 self.apply(*matrix, *transpose, products);
             }
             Step::Nest(step) => self.nest(step)?,
+            Step::Sample(step) => self.sample(step),
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub(super) use expand::{Leaf, Source};
 pub(super) use level::Levels;
 
 use super::jit::{Bodies, LoopId};
-use super::{ExecError, MatrixRef};
+use super::{ExecError, ExecOptions, MatrixRef};
 use crate::ir::{Ir, NodeId};
 
 /// What to do, in order.
@@ -36,6 +36,8 @@ pub(super) enum Step {
     Apply { matrix: MatrixRef, transpose: bool, products: Vec<NodeId> },
     /// A pass over pairs or more.
     Nest(NestStep),
+    /// A mean over independent tuples.
+    Sample(SampleStep),
 }
 
 /// A compiled body and where its streams and uniforms come from.
@@ -66,6 +68,20 @@ pub(super) struct NestStep {
     pub(super) outputs: Vec<NestOutput>,
     /// Matrix products with rows of the outputs or of arrays.
     pub(super) products: Vec<Product>,
+}
+
+/// A mean over n tuples of positions for every position of the kept labels; the other labels move together.
+pub(super) struct SampleStep {
+    /// The contraction.
+    pub(super) node: NodeId,
+    /// Its static entry.
+    pub(super) entry: usize,
+    /// How many labels are kept: the first ones.
+    pub(super) kept: usize,
+    /// How many labels there are.
+    pub(super) order: usize,
+    /// The body, with one sum.
+    pub(super) bound: Bound,
 }
 
 /// A sum over the labels that are not kept.
@@ -104,7 +120,7 @@ pub(super) struct Product {
 }
 
 /// Plans the computation of `roots`.
-pub(super) fn plan(ir: &Ir, roots: &[NodeId]) -> Result<Plan, ExecError> {
+pub(super) fn plan(ir: &Ir, roots: &[NodeId], options: &ExecOptions) -> Result<Plan, ExecError> {
     let levels = Levels::new(ir, roots)?;
-    steps::Planner::new(ir, &levels).plan(roots)
+    steps::Planner::new(ir, &levels, options.tuples).plan(roots)
 }

@@ -196,6 +196,7 @@ fn writes(step: &Step) -> Vec<NodeId> {
         Step::Loop(step) => step.outputs.iter().chain(&step.sums).copied().collect(),
         Step::Apply { products, .. } => products.clone(),
         Step::Nest(step) => nest_writes(step),
+        Step::Sample(step) => vec![step.node],
     }
 }
 
@@ -234,6 +235,7 @@ fn reads(normal: &Normal, step: &Step) -> Vec<NodeId> {
                 _ => None,
             })
             .collect(),
+        Step::Sample(step) => of_bound(&step.bound),
         Step::Nest(step) => {
             let products = step.products.iter().flat_map(|product| [product.mat, product.arg]);
             let taken = step.outputs.iter().filter_map(|output| match output {

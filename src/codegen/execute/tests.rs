@@ -70,3 +70,50 @@ fn entries_of_an_operator_are_not_there() {
     let error = run(&ir, &[y], 4).expect_err("there are no entries");
     assert!(matches!(error, ExecError::NotDense { .. }));
 }
+
+/// Vectors of pseudo-random numbers on (−1, 1).
+struct Scattered {
+    n: usize,
+}
+
+impl Matrices<f64> for Scattered {
+    fn initial(&mut self, init: InitId) -> Vec<f64> {
+        let mut state = 77 + u64::from(init.0);
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+        };
+        (0..self.n).map(|_| next()).collect()
+    }
+    fn apply(&mut self, _: MatrixRef, _: bool, x: &[f64]) -> Vec<f64> {
+        x.to_vec()
+    }
+    fn dense(&mut self, _: MatrixRef) -> Option<&[f64]> {
+        None
+    }
+}
+
+#[test]
+fn independent_tuples_estimate_the_mean_over_all() {
+    let mut ir = Ir::default();
+    let (x, z) = (init(&mut ir, 1), init(&mut ir, 1));
+    let on = |node, width: &[usize]| crate::ir::Arg { node, stat: vec![], width: width.to_vec() };
+    let shape = Shape::new([], 3);
+    let product = ir.map(Prim::Mul, shape.clone(), vec![on(x, &[0]), on(x, &[1])]);
+    let sum = ir.map(Prim::Add, shape.clone(), vec![on(product, &[0, 1, 2]), on(z, &[2])]);
+    let psi = ir.apply(Prim::Abs, &[sum]);
+    let y = ir.reduce(ReduceOp::Mean, psi, vec![], vec![1, 2]);
+    let n = 400;
+    let run = |tuples| {
+        let options = ExecOptions { tuples };
+        let values = execute(&ir, &[y], n, &mut Scattered { n }, &options);
+        values.expect("finite").remove(0)
+    };
+    let (all, some) = (run(Tuples::All), run(Tuples::Independent));
+    let error = (&all - &some).mapv(|x| x * x).mean().expect("400 entries").sqrt();
+    // |x_a x_b + z_c| has standard deviation about 0.35, over 400 tuples
+    assert!(error > 1e-4 && error < 0.03, "{error}");
+    assert!((all.mean().expect("entries") - some.mean().expect("entries")).abs() < 0.005);
+}

@@ -41,6 +41,7 @@ pub(super) struct Expander<'a> {
     levels: &'a Levels,
     /// The level of the loop: what is stored at a lower one is a leaf.
     level: usize,
+    /// Labels from this one on move with the loop.
     inner: Label,
     pub(super) builder: BodyBuilder,
     leaves: IndexSet<Leaf>,
@@ -73,7 +74,7 @@ impl<'a> Expander<'a> {
     }
 
     fn leaf_slot(&mut self, leaf: Leaf) -> Slot {
-        let moves = leaf.labels.contains(&self.inner);
+        let moves = leaf.labels.iter().any(|label| *label >= self.inner);
         let (number, _) = self.leaves.insert_full(leaf);
         let number = number as u32;
         self.builder.push(if moves { Op::Stream(number) } else { Op::Uniform(number) })

@@ -2,10 +2,10 @@
 
 use super::expand::{Expander, Label, Source, is_stored, tuples};
 use super::level::{Class, Levels, UNROLLED};
-use super::{Bound, LoopStep, NestOutput, NestStep, NestSum, Plan, Product, Step};
+use super::{Bound, LoopStep, NestOutput, NestStep, NestSum, Plan, Product, SampleStep, Step};
 use crate::codegen::body::{Op, Slot};
 use crate::codegen::jit::Bodies;
-use crate::codegen::{ExecError, MatrixRef, initial_matrix};
+use crate::codegen::{ExecError, MatrixRef, Tuples, initial_matrix};
 use crate::ir::{Ir, Node, NodeId, Prim};
 use indexmap::{IndexMap, IndexSet};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -38,6 +38,7 @@ struct Members {
 pub(super) struct Planner<'a> {
     ir: &'a Ir,
     levels: &'a Levels,
+    mode: Tuples,
     units: BTreeMap<(usize, Unit), Members>,
     bodies: Bodies,
     given: Vec<NodeId>,
@@ -53,8 +54,15 @@ struct Touched {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(ir: &'a Ir, levels: &'a Levels) -> Self {
-        Self { ir, levels, units: BTreeMap::new(), bodies: Bodies::default(), given: Vec::new() }
+    pub(super) fn new(ir: &'a Ir, levels: &'a Levels, mode: Tuples) -> Self {
+        Self {
+            ir,
+            levels,
+            mode,
+            units: BTreeMap::new(),
+            bodies: Bodies::default(),
+            given: Vec::new(),
+        }
     }
 
     pub(super) fn plan(mut self, roots: &[NodeId]) -> Result<Plan, ExecError> {
@@ -365,17 +373,23 @@ impl<'a> Planner<'a> {
                 *next - 1
             })
             .collect();
+        let sample = self.mode == Tuples::Independent && width.len() > 1;
+        let inner = if sample { kept } else { order - 1 };
         for (entry, at) in tuples(&self.ir.shape(node).stat).iter().enumerate() {
-            let mut expander = Expander::new(self.ir, self.levels, level, order as Label - 1);
+            let mut expander = Expander::new(self.ir, self.levels, level, inner as Label);
             let value = expander.entry(*arg, at, &labels);
-            let bound = Some(self.bind(&expander, &[], &[value]));
-            steps.push(Step::Nest(NestStep {
-                order,
-                bound,
-                sums: vec![NestSum { node, entry, kept }],
-                outputs: Vec::new(),
-                products: Vec::new(),
-            }));
+            let bound = self.bind(&expander, &[], &[value]);
+            steps.push(if sample {
+                Step::Sample(SampleStep { node, entry, kept, order, bound })
+            } else {
+                Step::Nest(NestStep {
+                    order,
+                    bound: Some(bound),
+                    sums: vec![NestSum { node, entry, kept }],
+                    outputs: Vec::new(),
+                    products: Vec::new(),
+                })
+            });
         }
     }
 }
