@@ -4,6 +4,7 @@
 //! double. Work is cut into pieces that depend on n alone and their results are combined in order, so that a result
 //! has the same bits for any number of threads. It runs on the ambient rayon pool.
 
+mod estimate;
 mod loops;
 mod nest;
 mod sample;
@@ -18,6 +19,7 @@ use super::normal::{Normal, normal};
 use super::plan::{Plan, Step, plan};
 use super::{ExecError, Matrices, MatrixRef};
 use crate::ir::{Ir, Node, NodeId};
+pub use estimate::{Estimate, estimate};
 use ndarray::{ArrayD, IxDyn};
 use store::Store;
 

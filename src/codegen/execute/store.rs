@@ -190,7 +190,7 @@ pub(super) fn last_reads(normal: &Normal, steps: &[Step]) -> Vec<Vec<NodeId>> {
     by_step
 }
 
-fn writes(step: &Step) -> Vec<NodeId> {
+pub(super) fn writes(step: &Step) -> Vec<NodeId> {
     match step {
         Step::Static(nodes) => nodes.clone(),
         Step::Loop(step) => step.outputs.iter().chain(&step.sums).copied().collect(),

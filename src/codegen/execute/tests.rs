@@ -117,3 +117,17 @@ fn independent_tuples_estimate_the_mean_over_all() {
     assert!(error > 1e-4 && error < 0.03, "{error}");
     assert!((all.mean().expect("entries") - some.mean().expect("entries")).abs() < 0.005);
 }
+
+#[test]
+fn costs_are_known_before() {
+    let mut ir = Ir::default();
+    let (x, w) = (init(&mut ir, 1), init(&mut ir, 2));
+    let y = ir.matmul(w, false, x);
+    let args = [0, 1].map(|axis| crate::ir::Arg { node: y, stat: vec![], width: vec![axis] });
+    let outer = ir.map(Prim::Add, Shape::new([], 2), args.to_vec());
+    let psi = ir.apply(Prim::Tanh, &[outer]);
+    let z = ir.reduce(ReduceOp::Mean, psi, vec![], vec![1]);
+    let cost = estimate(&ir, &[z], 1000, &ExecOptions::default(), true).expect("it is a program");
+    assert_eq!(cost.evaluations, 1e6);
+    assert!(cost.numbers >= 1e6 + 2e3 && cost.numbers < 1.1e6);
+}
