@@ -13,6 +13,7 @@ pub mod codegen;
 pub mod diag;
 pub mod driver;
 pub mod ir;
+pub mod limit;
 pub mod lower;
 pub mod num;
 pub mod resolve;

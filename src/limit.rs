@@ -1,0 +1,15 @@
+//! The infinite-width limit, evaluated on particles.
+//!
+//! Each of N particles is one joint sample of all kets (Def. 2.6.5 of [TP4b]); a scalar is a mean over particles, an
+//! OuterNonlin a mean over pairs of them, and an initial matrix the operator of [`particles`]. Everything else is the
+//! same compiled code as at finite width.
+
+mod evaluate;
+mod particles;
+mod risks;
+
+pub use evaluate::{Expected, Ket, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
+pub use particles::Particles;
+
+#[cfg(test)]
+mod tests;

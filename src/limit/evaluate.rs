@@ -1,0 +1,311 @@
+//! Replicates, their errors, and the number of particles that a tolerance needs.
+
+use super::particles::Particles;
+use super::risks::{Risk, risks};
+use crate::codegen::ExecError;
+use crate::codegen::execute::{ExecOptions, Tuples, execute};
+use crate::ir::{Ir, Node, NodeId, Program};
+use ndarray::ArrayD;
+use rayon::prelude::*;
+
+/// What decides how the limit is evaluated.
+#[derive(Clone, Debug)]
+pub struct LimitOptions {
+    /// The error asked for, relative to max(1, |value|); particles are doubled until it is met.
+    pub tol: Option<f64>,
+    /// The seed of the particles.
+    pub seed: u64,
+    /// The number of particles to begin with.
+    pub particles: usize,
+    /// The largest number of particles to try.
+    pub most: usize,
+    /// Independent replicates, at least 2.
+    pub replicates: usize,
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self { tol: None, seed: 0, particles: 4096, most: 65_536, replicates: 8 }
+    }
+}
+
+/// The limit of one output.
+#[derive(Clone, Debug)]
+pub struct LimitOutput {
+    /// The output's name.
+    pub name: String,
+    /// Static sizes.
+    pub shape: Vec<usize>,
+    /// Row-major values; empty for a vec.
+    pub values: Vec<f64>,
+    /// One error for each value: √(se² + b²), b the change from half as many particles.
+    pub errors: Vec<f64>,
+    /// How each value was found.
+    pub methods: Vec<&'static str>,
+    /// For each static entry of a vec, the summary of its ket.
+    pub kets: Vec<Ket>,
+}
+
+/// A random variable in a few numbers, means over replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ket {
+    /// E|x⟩.
+    pub mean: f64,
+    /// √Var|x⟩.
+    pub std: f64,
+    /// At probabilities 0.05, 0.25, 0.5, 0.75, 0.95.
+    pub quantiles: [f64; 5],
+    /// Counts of 20 equal bins between mean − 4 std and mean + 4 std, as fractions.
+    pub histogram: Vec<f64>,
+}
+
+/// The limit of one `expect`.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The limit of the expression.
+    pub values: Vec<f64>,
+    /// Its errors.
+    pub errors: Vec<f64>,
+    /// What it should be.
+    pub expected: Vec<f64>,
+}
+
+/// All limits of a program.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// In source order.
+    pub outputs: Vec<LimitOutput>,
+    /// In source order.
+    pub expects: Vec<Expected>,
+    /// Particles used in the end; 0 if nothing had to be sampled.
+    pub particles: usize,
+    /// Replicates.
+    pub replicates: usize,
+    /// Whether the tolerance was met; true if none was asked for.
+    pub met: bool,
+}
+
+/// Why a limit cannot be given.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum LimitError {
+    /// A function jumps, or has a pole, at the limit of its argument.
+    #[error("a function is not continuous at the limit of its argument")]
+    Discontinuous {
+        /// The operation.
+        node: NodeId,
+        /// The limit of its argument.
+        value: f64,
+        /// The error of that.
+        error: f64,
+        /// A pole rather than a jump.
+        pole: bool,
+    },
+    /// The execution failed.
+    #[error(transparent)]
+    Execution(#[from] ExecError),
+}
+
+/// Means and standard errors of the entries of one root.
+#[derive(Clone, Debug)]
+struct Estimate {
+    mean: Vec<f64>,
+    stderr: Vec<f64>,
+}
+
+/// Evaluates a leading-order program.
+///
+/// # Errors
+/// A value that is not finite, or a function that is not continuous at the limit of its argument.
+pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, LimitError> {
+    let mut ir = program.ir.clone();
+    let mut roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
+    roots.extend(program.expects.iter().flat_map(|expect| [expect.node, expect.value]));
+    let risks = risks(&mut ir, &roots);
+    roots.extend(risks.iter().map(|risk| risk.scalar));
+    let samples = roots.iter().any(|root| is_sampled(&ir, *root));
+    let replicates = if samples { options.replicates.max(2) } else { 1 };
+    let mut n = if samples { options.particles } else { 1 };
+    let mut half = run(&ir, &roots, (n / 2).max(1), replicates, options.seed)?;
+    loop {
+        let whole = run(&ir, &roots, n, replicates, options.seed)?;
+        let errors = errors(&whole, &half);
+        let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
+        if met || 2 * n > options.most || !samples {
+            check_risks(&risks, roots.len(), &whole, &errors)?;
+            let kets = Replicates { whole: &whole, errors: &errors };
+            let (outputs, expects) = collect(program, &ir, &kets);
+            return Ok(Limits {
+                outputs,
+                expects,
+                particles: if samples { n } else { 0 },
+                replicates,
+                met,
+            });
+        }
+        half = whole;
+        n *= 2;
+    }
+}
+
+/// Whether a value depends on anything random.
+fn is_sampled(ir: &Ir, root: NodeId) -> bool {
+    ir.reachable(&[root]).iter().any(|id| matches!(ir.node(*id), Node::Init(_)))
+}
+
+/// The roots of each replicate, with streams that depend on N, so that different N are independent.
+struct Sample {
+    values: Vec<Vec<ArrayD<f64>>>,
+    estimates: Vec<Estimate>,
+}
+
+fn run(
+    ir: &Ir,
+    roots: &[NodeId],
+    n: usize,
+    replicates: usize,
+    seed: u64,
+) -> Result<Sample, LimitError> {
+    let one = |replicate: usize| {
+        let stream = ((n as u64) << 20) + replicate as u64;
+        let mut particles = Particles::new(&ir.inits, n, seed, stream);
+        let options = ExecOptions { tuples: Tuples::Independent };
+        execute::<f64>(ir, roots, n, &mut particles, &options)
+    };
+    let values: Result<Vec<_>, ExecError> = (0..replicates).into_par_iter().map(one).collect();
+    let values = values?;
+    let estimates = (0..roots.len())
+        .map(|root| estimate(&values, root, ir.shape(roots[root]).width > 0))
+        .collect();
+    Ok(Sample { values, estimates })
+}
+
+/// Mean and standard error over replicates of each static entry; of a vec, of its mean.
+fn estimate(values: &[Vec<ArrayD<f64>>], root: usize, wide: bool) -> Estimate {
+    let entry_values = |replicate: &Vec<ArrayD<f64>>| -> Vec<f64> {
+        let array = &replicate[root];
+        if wide {
+            let n = array.shape().last().copied().unwrap_or(1);
+            let flat: Vec<f64> = array.iter().copied().collect();
+            return flat.chunks(n).map(|column| column.iter().sum::<f64>() / n as f64).collect();
+        }
+        array.iter().copied().collect()
+    };
+    let all: Vec<Vec<f64>> = values.iter().map(entry_values).collect();
+    let count = all.len() as f64;
+    let entries = all[0].len();
+    let mean: Vec<f64> =
+        (0..entries).map(|k| all.iter().map(|v| v[k]).sum::<f64>() / count).collect();
+    let spread = |k: usize| all.iter().map(|v| (v[k] - mean[k]).powi(2)).sum::<f64>();
+    let stderr = (0..entries)
+        .map(|k| if all.len() < 2 { 0.0 } else { (spread(k) / (count - 1.0) / count).sqrt() });
+    let stderr = stderr.collect();
+    Estimate { mean, stderr }
+}
+
+/// √(se² + b²) and a floor for rounding.
+fn errors(whole: &Sample, half: &Sample) -> Vec<Vec<f64>> {
+    let one = |(whole, half): (&Estimate, &Estimate)| {
+        let entry = |k: usize| {
+            let bias = whole.mean[k] - half.mean[k];
+            let floor = 1e-13 * whole.mean[k].abs();
+            whole.stderr[k].hypot(bias).hypot(floor)
+        };
+        (0..whole.mean.len()).map(entry).collect()
+    };
+    whole.estimates.iter().zip(&half.estimates).map(one).collect()
+}
+
+fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
+    let fine = |(value, error): (&f64, &f64)| *error <= tol * value.abs().max(1.0);
+    whole
+        .estimates
+        .iter()
+        .zip(errors)
+        .all(|(estimate, errors)| estimate.mean.iter().zip(errors).all(fine))
+}
+
+fn check_risks(
+    risks: &[Risk],
+    roots: usize,
+    whole: &Sample,
+    errors: &[Vec<f64>],
+) -> Result<(), LimitError> {
+    let first = roots - risks.len();
+    for (position, risk) in risks.iter().enumerate() {
+        let estimate = &whole.estimates[first + position];
+        for (value, error) in estimate.mean.iter().zip(&errors[first + position]) {
+            if value.abs() <= 4.0 * error + 1e-12 {
+                let (node, value, error, pole) = (risk.used, *value, *error, risk.pole);
+                return Err(LimitError::Discontinuous { node, value, error, pole });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The final sample.
+struct Replicates<'a> {
+    whole: &'a Sample,
+    errors: &'a [Vec<f64>],
+}
+
+fn collect(
+    program: &Program,
+    ir: &Ir,
+    replicates: &Replicates<'_>,
+) -> (Vec<LimitOutput>, Vec<Expected>) {
+    let count = program.outputs.len();
+    let output = |(root, output): (usize, &crate::ir::Output)| {
+        let shape = ir.shape(output.node);
+        let wide = shape.width > 0;
+        let estimate = &replicates.whole.estimates[root];
+        let method = if is_sampled(ir, output.node) { "particles" } else { "exact" };
+        let method = if ir.is_zero(output.node) { "symmetry" } else { method };
+        LimitOutput {
+            name: output.name.clone(),
+            shape: shape.stat.clone(),
+            values: if wide { Vec::new() } else { estimate.mean.clone() },
+            errors: if wide { Vec::new() } else { replicates.errors[root].clone() },
+            methods: if wide { Vec::new() } else { vec![method; estimate.mean.len()] },
+            kets: if wide { kets(&replicates.whole.values, root) } else { Vec::new() },
+        }
+    };
+    let expect = |k: usize| Expected {
+        values: replicates.whole.estimates[count + 2 * k].mean.clone(),
+        errors: replicates.errors[count + 2 * k].clone(),
+        expected: replicates.whole.estimates[count + 2 * k + 1].mean.clone(),
+    };
+    let outputs = program.outputs.iter().enumerate().map(output).collect();
+    (outputs, (0..program.expects.len()).map(expect).collect())
+}
+
+/// Summaries of the columns of a vec, over all particles of all replicates.
+fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Ket> {
+    let n = values[0][root].shape().last().copied().unwrap_or(1);
+    let entries = values[0][root].len() / n;
+    let ket = |entry: usize| {
+        let column = |replicate: &Vec<ArrayD<f64>>| {
+            replicate[root].iter().skip(entry * n).take(n).copied().collect::<Vec<f64>>()
+        };
+        let mut all: Vec<f64> = values.iter().flat_map(column).collect();
+        all.sort_by(f64::total_cmp);
+        summary(&all)
+    };
+    (0..entries).map(ket).collect()
+}
+
+/// The summary of sorted draws.
+fn summary(sorted: &[f64]) -> Ket {
+    let count = sorted.len() as f64;
+    let mean = sorted.iter().sum::<f64>() / count;
+    let std = (sorted.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+    let at = |p: f64| sorted[((count - 1.0) * p).round() as usize];
+    let mut histogram = vec![0.0; 20];
+    for x in sorted {
+        let bin = if std > 0.0 { ((x - mean) / std + 4.0) / 8.0 * 20.0 } else { 10.0 };
+        if (0.0..20.0).contains(&bin) {
+            histogram[bin as usize] += 1.0 / count;
+        }
+    }
+    Ket { mean, std, quantiles: [0.05, 0.25, 0.5, 0.75, 0.95].map(at), histogram }
+}
