@@ -12,6 +12,7 @@ pub mod analyze;
 pub mod codegen;
 pub mod diag;
 pub mod driver;
+pub mod finite;
 pub mod ir;
 pub mod limit;
 pub mod lower;

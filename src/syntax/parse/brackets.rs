@@ -16,7 +16,8 @@ const MAX_BRACKETS: usize = 150;
 
 /// Pairs all brackets, reporting those without a partner.
 pub(super) fn balance(tokens: &mut Vec<Lexeme>, source: &Source, diags: &mut Diags) {
-    let mut pairing = Pairing { source, diags, open: Vec::new(), braces: Vec::new(), out: Vec::new() };
+    let mut pairing =
+        Pairing { source, diags, open: Vec::new(), braces: Vec::new(), out: Vec::new() };
     for lexeme in tokens.iter() {
         pairing.step(*lexeme);
     }
@@ -60,7 +61,8 @@ impl Pairing<'_> {
             return Some(format!("more than {MAX_BLOCKS} blocks inside each other"));
         }
         let brackets = self.open.len() - self.innermost_block();
-        (brackets > MAX_BRACKETS).then(|| format!("more than {MAX_BRACKETS} brackets inside each other"))
+        (brackets > MAX_BRACKETS)
+            .then(|| format!("more than {MAX_BRACKETS} brackets inside each other"))
     }
 
     fn push(&mut self, lexeme: Lexeme) {
@@ -92,7 +94,8 @@ impl Pairing<'_> {
         self.push(lexeme);
         if let Some(fact) = self.too_deep().filter(|_| !before) {
             let report = Diagnostic::new(codes::TOO_DEEP, self.span(lexeme), "nested too deeply");
-            self.diags.push(report.here(fact).help("name the inner part, with `let` or in a `def`"));
+            self.diags
+                .push(report.here(fact).help("name the inner part, with `let` or in a `def`"));
         }
     }
 
