@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 use std::time::Instant;
-use tpc::codegen::element::Element;
+use tpc::codegen::gemm;
+use tpc::codegen::simd::Lanes;
 use tpc::codegen::{ExecOptions, Matrices, MatrixRef, execute};
 use tpc::ir::passes::adjoint::{Placement, gradient};
 use tpc::ir::{Arg, Exponent, Init, InitId, Ir, Law, NodeId, Prim, ReduceOp, Shape};
@@ -22,7 +23,7 @@ fn main() {
     if args.iter().any(|arg| arg == "f64") { run::<f64>(n, steps) } else { run::<f32>(n, steps) }
 }
 
-fn run<T: Element>(n: usize, steps: usize) {
+fn run<T: Lanes>(n: usize, steps: usize) {
     let start = Instant::now();
     let (ir, roots) = Network::program(steps);
     let built = start.elapsed();
@@ -58,7 +59,7 @@ struct Weights<'a, T> {
     products: f64,
 }
 
-fn normals<T: Element>(mut state: u64, count: usize, scale: f64) -> Vec<T> {
+fn normals<T: Lanes>(mut state: u64, count: usize, scale: f64) -> Vec<T> {
     let mut next = || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = state;
@@ -71,7 +72,7 @@ fn normals<T: Element>(mut state: u64, count: usize, scale: f64) -> Vec<T> {
     (0..count).map(|_| next()).collect()
 }
 
-impl<T: Element> Weights<'_, T> {
+impl<T: Lanes> Weights<'_, T> {
     fn draw(&mut self) {
         for (id, init) in self.ir.inits.iter().enumerate() {
             if init.shape.width == 2 {
@@ -83,21 +84,16 @@ impl<T: Element> Weights<'_, T> {
     }
 }
 
-impl<T: Element> Matrices<T> for Weights<'_, T> {
+impl<T: Lanes> Matrices<T> for Weights<'_, T> {
     fn initial(&mut self, init: InitId) -> Vec<T> {
         let count = self.ir.init(init).shape.entries() * self.n;
         normals(1000 + u64::from(init.0), count, 1.0)
     }
     fn apply(&mut self, matrix: MatrixRef, transpose: bool, x: &[T]) -> Vec<T> {
         let start = Instant::now();
-        let w = ndarray::ArrayView2::from_shape((self.n, self.n), &self.dense[&matrix]);
-        let w = w.expect("a matrix is square");
-        let x = ndarray::ArrayView2::from_shape((x.len() / self.n, self.n), x).expect("columns");
-        let mut y = ndarray::Array2::<T>::zeros(x.raw_dim());
-        let w = if transpose { w.reversed_axes() } else { w };
-        ndarray::linalg::general_mat_mul(T::one(), &x, &w.t(), T::zero(), &mut y);
+        let y = gemm::product(&self.dense[&matrix], self.n, transpose, x);
         self.products += start.elapsed().as_secs_f64();
-        y.into_raw_vec_and_offset().0
+        y
     }
     fn dense(&mut self, matrix: MatrixRef) -> Option<&[T]> {
         self.dense.get(&matrix).map(Vec::as_slice)

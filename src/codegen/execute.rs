@@ -7,16 +7,17 @@
 mod estimate;
 mod loops;
 mod nest;
+mod product;
 mod sample;
 mod store;
 
-use super::element::Element;
 use super::interpret::Local;
 use super::interpret::number::Plain;
 use super::interpret::tensor::Tensor;
 use super::jit::Loops;
 use super::normal::{Normal, normal};
 use super::plan::{Plan, Step, plan};
+use super::simd::Lanes;
 use super::{ExecError, Matrices, MatrixRef};
 use crate::ir::{Ir, Node, NodeId};
 pub use estimate::{Estimate, estimate};
@@ -45,7 +46,7 @@ pub struct ExecOptions {
 /// # Errors
 /// A value that is not finite, an initial matrix whose entries are needed but not there, or a node that no lowered
 /// program contains.
-pub fn execute<T: Element>(
+pub fn execute<T: Lanes>(
     ir: &Ir,
     roots: &[NodeId],
     n: usize,
@@ -70,7 +71,7 @@ pub fn execute<T: Element>(
 ///
 /// # Errors
 /// As [`execute`], but nothing is run.
-pub fn loop_text<T: Element>(
+pub fn loop_text<T: Lanes>(
     ir: &Ir,
     roots: &[NodeId],
     n: usize,
@@ -83,7 +84,7 @@ pub fn loop_text<T: Element>(
 }
 
 /// The state of an execution.
-struct Machine<'a, T: Element> {
+struct Machine<'a, T: Lanes> {
     normal: &'a Normal,
     n: usize,
     matrices: &'a mut dyn Matrices<T>,
@@ -91,7 +92,7 @@ struct Machine<'a, T: Element> {
     store: Store<T>,
 }
 
-impl<T: Element> Machine<'_, T> {
+impl<T: Lanes> Machine<'_, T> {
     fn ir(&self) -> &Ir {
         &self.normal.ir
     }

@@ -9,7 +9,6 @@
 
 mod blocks;
 mod emit;
-pub mod rows;
 
 use super::body::Body;
 use super::element::Element;

@@ -8,8 +8,8 @@ mod random_program;
 use random_program::{Random, random_program};
 use rayon::prelude::*;
 use std::collections::HashMap;
-use tpc::codegen::element::Element;
 use tpc::codegen::interpret::number::Scaled;
+use tpc::codegen::simd::Lanes;
 use tpc::codegen::{ExecOptions, Matrices, MatrixRef, execute, interpret_scaled};
 use tpc::ir::{InitId, Ir, NodeId};
 
@@ -20,7 +20,7 @@ struct Numbers<'a, T> {
     dense: HashMap<MatrixRef, Vec<T>>,
 }
 
-impl<'a, T: Element> Numbers<'a, T> {
+impl<'a, T: Lanes> Numbers<'a, T> {
     fn new(ir: &'a Ir, n: usize) -> Self {
         Self { ir, n, dense: HashMap::new() }
     }
@@ -43,7 +43,7 @@ impl<'a, T: Element> Numbers<'a, T> {
     }
 }
 
-impl<T: Element> Matrices<T> for Numbers<'_, T> {
+impl<T: Lanes> Matrices<T> for Numbers<'_, T> {
     fn initial(&mut self, init: InitId) -> Vec<T> {
         let shape = &self.ir.init(init).shape;
         let count = shape.entries() * self.n.pow(shape.width as u32);
@@ -75,7 +75,7 @@ enum Outcome {
     NotFinite,
 }
 
-fn compare<T: Element>(
+fn compare<T: Lanes>(
     ir: &Ir,
     roots: &[NodeId],
     n: usize,

@@ -2,9 +2,9 @@
 
 use super::Machine;
 use super::store::{Store, Stream};
-use crate::codegen::element::Element;
 use crate::codegen::jit::{Loops, Operands};
 use crate::codegen::plan::{Bound, LoopStep};
+use crate::codegen::simd::Lanes;
 use crate::ir::{Node, NodeId, ReduceOp};
 use rayon::prelude::*;
 
@@ -20,7 +20,7 @@ struct Piece<'a, T> {
     outputs: Vec<&'a mut [T]>,
 }
 
-impl<T: Element> Machine<'_, T> {
+impl<T: Lanes> Machine<'_, T> {
     /// Runs an entrywise step.
     pub(super) fn entrywise(&mut self, step: &LoopStep) {
         let (n, entries) = (self.n, step.entries.len());
@@ -77,7 +77,7 @@ fn pieces<T>(outputs: &mut [Vec<T>], entries: usize, n: usize) -> Vec<Piece<'_, 
     pieces
 }
 
-fn run_piece<T: Element>(
+fn run_piece<T: Lanes>(
     store: &Store<T>,
     loops: &Loops<T>,
     bound: &Bound,

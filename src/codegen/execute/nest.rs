@@ -5,11 +5,12 @@
 //! its own and are added in order.
 
 use super::Machine;
+use super::product::{Columns, Partial};
 use super::store::{Store, Stream};
-use crate::codegen::element::Element;
-use crate::codegen::jit::rows::{Packed, backward};
+use crate::codegen::gemm;
 use crate::codegen::jit::{Loops, Operands};
 use crate::codegen::plan::{Bound, NestOutput, NestStep, Source};
+use crate::codegen::simd::Lanes;
 use crate::codegen::{ExecError, Matrices, MatrixRef};
 use crate::ir::NodeId;
 use rayon::prelude::*;
@@ -45,7 +46,7 @@ struct Pass<'a, T> {
     store: &'a Store<T>,
     loops: &'a Loops<T>,
     matrices: &'a Matrix<'a, T>,
-    operands: Vec<Operand<T>>,
+    columns: Vec<Columns<'a, T>>,
 }
 
 /// Rows `start..end` of the first label, the rows of the arrays, and the results.
@@ -57,34 +58,33 @@ struct Band<'a, T> {
     sums: Vec<Vec<f64>>,
     /// Column sums: of the body, then of transposed products (column by column).
     columns: Vec<Vec<T>>,
-    /// Per product, rows × columns of the operand.
-    products: Vec<Vec<T>>,
+    /// What the band adds to every product.
+    products: Vec<Partial<T>>,
 }
 
-impl<T: Element> Machine<'_, T> {
+impl<T: Lanes> Machine<'_, T> {
     /// Runs a pass.
     pub(super) fn nest(&mut self, step: &NestStep) -> Result<(), ExecError> {
         let n = self.n;
+        if step.bound.is_none() {
+            self.whole_products(step);
+            return Ok(());
+        }
         let mut arrays = self.arrays(step)?;
         let band = n.div_ceil(BANDS).max(ROWS.min(n));
         let mut bands = bands(step, &mut arrays, n, band);
         let matrices = dense(self.matrices, step)?;
-        let operands = step
+        let columns = step
             .products
             .iter()
-            .map(|product| Operand::new(self.store.columns(product.arg), n, product.transpose));
-        let operands = operands.collect();
+            .map(|product| Columns::new(self.store.columns(product.arg), n, product.transpose));
+        let columns = columns.collect();
         let (store, loops, matrices) = (&self.store, &self.loops, &matrices);
-        let pass = Pass { n, step, store, loops, matrices, operands };
+        let pass = Pass { n, step, store, loops, matrices, columns };
         bands.par_iter_mut().for_each(|band| pass.run(band));
         let results: Vec<Results<T>> = bands
             .into_iter()
-            .map(|band| Results {
-                rows: band.end - band.start,
-                sums: band.sums,
-                columns: band.columns,
-                products: band.products,
-            })
+            .map(|band| Results { sums: band.sums, columns: band.columns, products: band.products })
             .collect();
         self.collect_sums(step, &results);
         self.collect_columns(step, &results);
@@ -97,6 +97,15 @@ impl<T: Element> Machine<'_, T> {
             self.store.set_columns(node, values);
         }
         Ok(())
+    }
+
+    /// Products with arrays that are there already.
+    fn whole_products(&mut self, step: &NestStep) {
+        for product in &step.products {
+            let (mat, x) = (self.store.columns(product.mat), self.store.columns(product.arg));
+            let values = gemm::product(mat, self.n, product.transpose, x);
+            self.store.set_columns(product.node, values);
+        }
     }
 
     /// Memory for the arrays of a pass.
@@ -147,43 +156,24 @@ impl<T: Element> Machine<'_, T> {
         }
     }
 
-    fn collect_products(&mut self, step: &NestStep, results: Vec<Results<T>>) {
-        let n = self.n;
-        for (k, product) in step.products.iter().enumerate() {
-            let width = self.store.columns(product.arg).len() / n;
-            let mut values = vec![T::zero(); width * n];
-            if product.transpose {
-                for band in &results {
-                    for (value, part) in values.iter_mut().zip(&band.products[k]) {
-                        *value += *part;
-                    }
-                }
-            } else {
-                let mut start = 0;
-                for band in &results {
-                    for (row, entries) in band.products[k].chunks(width.max(1)).enumerate() {
-                        for (column, value) in entries.iter().enumerate() {
-                            values[column * n + start + row] = *value;
-                        }
-                    }
-                    start += band.rows;
-                }
-            }
-            self.store.set_columns(product.node, values);
+    fn collect_products(&mut self, step: &NestStep, mut results: Vec<Results<T>>) {
+        for (k, product) in step.products.iter().enumerate().rev() {
+            let width = self.store.columns(product.arg).len() / self.n;
+            let parts = results.iter_mut().map(|band| band.products.remove(k)).collect();
+            self.store.set_columns(product.node, Partial::join(parts, self.n, width));
         }
     }
 }
 
 /// What a band leaves.
 struct Results<T> {
-    rows: usize,
     sums: Vec<Vec<f64>>,
     columns: Vec<Vec<T>>,
-    products: Vec<Vec<T>>,
+    products: Vec<Partial<T>>,
 }
 
 /// The entries of initial matrices that a pass reads; only one can be borrowed, others are copied.
-fn dense<'a, T: Element>(
+fn dense<'a, T: Lanes>(
     matrices: &'a mut dyn Matrices<T>,
     step: &NestStep,
 ) -> Result<Matrix<'a, T>, ExecError> {
@@ -213,7 +203,7 @@ fn dense<'a, T: Element>(
 }
 
 /// Cuts the rows into bands.
-fn bands<'a, T: Element>(
+fn bands<'a, T: Lanes>(
     step: &NestStep,
     arrays: &'a mut [Vec<T>],
     n: usize,
@@ -227,7 +217,7 @@ fn bands<'a, T: Element>(
             arrays: Vec::new(),
             sums: vec![Vec::new(); step.sums.len()],
             columns: Vec::new(),
-            products: vec![Vec::new(); step.products.len()],
+            products: Vec::new(),
         })
         .collect();
     for array in arrays {
@@ -238,7 +228,7 @@ fn bands<'a, T: Element>(
     bands
 }
 
-impl<T: Element> Pass<'_, T> {
+impl<T: Lanes> Pass<'_, T> {
     fn run(&self, band: &mut Band<T>) {
         let columns =
             self.step.outputs.iter().filter(|o| matches!(o, NestOutput::Columns { .. })).count();
@@ -248,11 +238,8 @@ impl<T: Element> Pass<'_, T> {
             let inner = self.n.pow(u32::try_from(sum.kept.saturating_sub(1)).expect("few axes"));
             *values = vec![0.0; rows * inner];
         }
-        for (product, values) in self.step.products.iter().zip(&mut band.products) {
-            let width = self.store.columns(product.arg).len() / self.n;
-            let rows = if product.transpose { self.n } else { band.end - band.start };
-            *values = vec![T::zero(); width * rows];
-        }
+        let rows = band.end - band.start;
+        band.products = self.columns.iter().map(|columns| columns.nothing(rows)).collect();
         let tiles = self.step.outputs.iter().filter(|o| matches!(o, NestOutput::Tile { .. }));
         let mut tiles = vec![vec![T::zero(); ROWS * self.n]; tiles.count()];
         let mut scratch = Vec::new();
@@ -395,38 +382,7 @@ impl<T: Element> Pass<'_, T> {
         }
         let block =
             block.unwrap_or_else(|| &self.store.columns(product.mat)[rows.start * n..rows.end * n]);
-        let count = rows.len();
-        let out = &mut band.products[k];
-        match &self.operands[k] {
-            Operand::Forward(packed) => {
-                let start = (rows.start - band.start) * packed.width();
-                packed.forward(block, &mut out[start..start + count * packed.width()]);
-            }
-            Operand::Backward { weights, width } => {
-                backward(block, n, &weights[rows.start * width..rows.end * width], out);
-            }
-        }
-    }
-}
-
-/// The columns of a product, arranged for blocks of rows.
-enum Operand<T> {
-    Forward(Packed<T>),
-    /// Row by row.
-    Backward {
-        weights: Vec<T>,
-        width: usize,
-    },
-}
-
-impl<T: Element> Operand<T> {
-    fn new(x: &[T], n: usize, transpose: bool) -> Self {
-        if !transpose {
-            return Self::Forward(Packed::new(x, n));
-        }
-        let width = x.len() / n;
-        let weights = (0..n).flat_map(|row| (0..width).map(move |column| x[column * n + row]));
-        Self::Backward { weights: weights.collect(), width }
+        self.columns[k].add(block, rows, band.start, &mut band.products[k]);
     }
 }
 

@@ -7,12 +7,12 @@
 
 use super::Machine;
 use super::store::Store;
-use crate::codegen::element::Element;
 use crate::codegen::jit::{Loops, Operands};
 use crate::codegen::plan::{Leaf, SampleStep, Source};
+use crate::codegen::simd::Lanes;
 use rayon::prelude::*;
 
-impl<T: Element> Machine<'_, T> {
+impl<T: Lanes> Machine<'_, T> {
     /// Runs a mean over tuples.
     pub(super) fn sample(&mut self, step: &SampleStep) {
         let (n, kept) = (self.n, step.kept);
@@ -49,7 +49,7 @@ struct Sampler<'a, T> {
 }
 
 /// A vector of one moving label in the order of that label.
-fn arranged<T: Element>(
+fn arranged<T: Lanes>(
     store: &Store<T>,
     leaf: &Leaf,
     kept: usize,
@@ -61,7 +61,7 @@ fn arranged<T: Element>(
     Some(order.iter().map(|place| stream.as_slice()[*place]).collect())
 }
 
-impl<T: Element> Sampler<'_, T> {
+impl<T: Lanes> Sampler<'_, T> {
     /// The mean at one tuple of kept positions.
     fn mean(&self, row: usize) -> f64 {
         let (n, step, kept) = (self.n, self.step, self.step.kept);

@@ -1,9 +1,9 @@
 //! Where values wait between steps.
 
-use crate::codegen::element::Element;
 use crate::codegen::interpret::tensor::Tensor;
 use crate::codegen::normal::Normal;
 use crate::codegen::plan::{Bound, Leaf, NestOutput, NestStep, Source, Step};
+use crate::codegen::simd::Lanes;
 use crate::ir::{Ir, Node, NodeId};
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ pub(super) struct Store<T> {
     bad: Vec<NodeId>,
 }
 
-impl<T: Element> Store<T> {
+impl<T: Lanes> Store<T> {
     pub(super) fn new(ir: &Ir, n: usize) -> Self {
         let sizes = ir.ids().map(|id| (id, ir.shape(id).stat.clone())).collect();
         Self {
