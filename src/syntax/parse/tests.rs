@@ -245,3 +245,19 @@ fn networks_are_not_available_yet_and_do_not_disturb() {
         "E0229 1:1 E0201 2:8"
     );
 }
+
+#[test]
+fn one_mistake_gives_one_message() {
+    let cases = [
+        ("fn f(x) = { x };\noutput 1;", "E0201 1:11"),
+        ("let y[i = 3;\nlet z = 2;", "E0205 1:6"),
+        ("let s = \"open;\nlet z = 2;", "E0104 1:9"),
+        ("let x = .5 + 2y;", "E0102 1:9 E0102 1:14"),
+        ("let x = a && b;", "E0101 1:11"),
+        ("let b = if a > 0 { 1 } else { 2 };", "E0213 1:18"),
+        ("for t in 3 { output * 1; }", "E0219 1:12 E0201 1:21"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(found(text), expected, "{text}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic, codes};
 use crate::source::{Source, Span};
 use crate::syntax::ast::*;
 use crate::syntax::token::Token;
-use lalrpop_util::ErrorRecovery;
+use lalrpop_util::{ErrorRecovery, ParseError};
 use std::cell::RefCell;
 
 /// The deepest expression that is accepted.
@@ -48,6 +48,27 @@ impl<'s> Tree<'s> {
 
     pub(crate) fn recover(&self, recovery: Recovery) {
         self.recoveries.borrow_mut().push(recovery);
+    }
+
+    /// An error before a block, in the statement that begins at `start`. If this is no statement that has a block, the
+    /// inside was meant to be something else, and what was found in it is forgotten.
+    pub(crate) fn recover_block(&self, recovery: Recovery, start: usize, block: &Block) {
+        let word = self.source.text[start..].split(|c: char| !c.is_alphabetic()).next();
+        if !matches!(word, Some("for" | "if" | "def")) {
+            let inside = |place: usize| block.span.range().contains(&place);
+            let place = |report: &Diagnostic| {
+                report.primary.as_ref().map(|label| label.span.start as usize)
+            };
+            self.reports.borrow_mut().retain(|report| !place(report).is_some_and(inside));
+            self.recoveries.borrow_mut().retain(|recovery| match &recovery.error {
+                ParseError::UnrecognizedToken { token: (start, ..), .. } => !inside(*start),
+                ParseError::UnrecognizedEof { .. }
+                | ParseError::InvalidToken { .. }
+                | ParseError::ExtraToken { .. }
+                | ParseError::User { .. } => true,
+            });
+        }
+        self.recover(recovery);
     }
 
     fn span(&self, l: usize, r: usize) -> Span {
