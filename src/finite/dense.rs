@@ -72,4 +72,9 @@ impl<T: Element + Lanes + Draw> Matrices<T> for Dense<'_, T> {
     fn dense(&mut self, matrix: MatrixRef) -> Option<&[T]> {
         Some(self.matrix(matrix))
     }
+
+    fn take(&mut self, matrix: MatrixRef) -> Option<Vec<T>> {
+        self.matrix(matrix);
+        self.matrices.remove(&matrix)
+    }
 }
