@@ -44,5 +44,17 @@ pub fn lowered(
     if diags.has_errors() {
         return None;
     }
-    lower(&ast, sources, loader, overrides, diags)
+    with_deep_stack(|| lower(&ast, sources, loader, overrides, diags))
+}
+
+/// Enough for 64 `fn`s or `def`s inside each other, each with an expression of the greatest depth that is parsed.
+const STACK_BYTES: usize = 128 << 20;
+
+/// Runs on a thread of its own: how deep lowering goes must not depend on the caller's stack.
+fn with_deep_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let thread = builder.spawn_scoped(scope, run).expect("the system starts a thread");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

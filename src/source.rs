@@ -99,7 +99,7 @@ impl SourceMap {
 }
 
 /// How files named in a program (`use`, `csv`, `npy`) come in.
-pub trait Loader {
+pub trait Loader: Sync {
     /// The bytes of `path`, which is relative to the directory of the file called `from`.
     ///
     /// # Errors

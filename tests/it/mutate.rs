@@ -195,3 +195,36 @@ fn no_input_makes_it_panic() {
     });
     complain(&problems);
 }
+
+/// As deep as is accepted, in all ways at once: the stack of a test thread must do.
+#[test]
+fn the_deepest_programs_fit_on_the_stack() {
+    let minus = "-".repeat(190);
+    let chain = |word: &str, end: &str| {
+        let link =
+            |k: usize| format!("{word} {minus}f{}(x){end}\n", k - 1).replace('#', &k.to_string());
+        (1..60).map(link).collect::<String>()
+    };
+    let functions = chain("fn f#(x) =", ";");
+    let blocks = chain("def f#(x) { return", "; }");
+    let texts = [
+        format!("fn f0(x) = x;\n{functions}output f59(1);"),
+        format!("def f0(x) {{ return x; }}\n{blocks}output f59(1);"),
+        format!("let x = {}1{};\noutput x;", "(".repeat(150), ")".repeat(150)),
+        format!("let x = {}1{};\noutput x;", "[".repeat(150), "]".repeat(150)),
+        format!("let x = {}1{};\noutput x;", "tanh(".repeat(150), ")".repeat(150)),
+        format!("let x = {}1;\noutput x;", "1 + ".repeat(190)),
+        format!("let x = {}3;\noutput x;", "if 1 > 2 then 1 else ".repeat(190)),
+        format!("fn g(x) = x^3;\nlet x = g{}(1);\noutput x;", "'".repeat(190)),
+        format!(
+            "init x : vec ~ N(0, 1);\nlet y = {}0{};",
+            "mean[a](x[a] + ".repeat(95),
+            ")".repeat(95)
+        ),
+        format!("{}output 1;{}", "if 1 == 1 {".repeat(60), "}".repeat(60)),
+    ];
+    for text in texts {
+        let (diags, sources) = diagnose("deep.tp", &text, Path::new("programs"));
+        assert!(!diags.has_errors(), "{}", render(&diags, &sources, Format::Short));
+    }
+}
