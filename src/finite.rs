@@ -1,6 +1,7 @@
 //! Finite width: initial matrices are arrays of counter-based random numbers.
 
 pub mod dense;
+pub mod simulate;
 
 use crate::codegen::element::Element;
 use crate::codegen::simd::Lanes;
@@ -9,6 +10,7 @@ use crate::ir::{NodeId, Program};
 use crate::num::rng::draw::Draw;
 use dense::Dense;
 use ndarray::ArrayD;
+pub use simulate::{Cost, OutputResult, RunOptions, RunResult, cost, simulate};
 
 /// The name of the random numbers, for result files.
 pub const RNG: &str = "threefry2x32-20";
@@ -52,9 +54,23 @@ pub fn run(
     precision: Precision,
 ) -> Result<Vec<ArrayD<f64>>, ExecError> {
     let roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
+    run_roots(program, &roots, width, seed, precision)
+}
+
+/// The values of any scalars and vecs of a program, as [`run`].
+///
+/// # Errors
+/// As `run`.
+pub fn run_roots(
+    program: &Program,
+    roots: &[NodeId],
+    width: usize,
+    seed: u64,
+    precision: Precision,
+) -> Result<Vec<ArrayD<f64>>, ExecError> {
     match precision {
-        Precision::F32 => run_as::<f32>(program, &roots, width, seed),
-        Precision::F64 => run_as::<f64>(program, &roots, width, seed),
+        Precision::F32 => run_as::<f32>(program, roots, width, seed),
+        Precision::F64 => run_as::<f64>(program, roots, width, seed),
     }
 }
 

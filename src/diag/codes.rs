@@ -182,5 +182,9 @@ codes! {
     GRAD_NO_PATH = "W0705", "gradient is zero: no path";
     PROGRAM_TOO_LARGE = "E0706", "program is too large";
     // 08 finite run
+    MEMORY = "E0801", "not enough memory for this width";
+    TOO_MANY_EVALUATIONS = "E0802", "too many evaluations";
+    RUN_NOT_FINITE = "E0803", "value is not finite";
+    NO_WIDTH = "E0804", "width 0";
     // 09 limit
 }

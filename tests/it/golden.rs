@@ -1,7 +1,7 @@
 //! Programs that must fail, and how: `tests/errors/CODE/NAME.tp` with what is printed in `NAME.txt`.
 //!
 //! The first line of a case is `//? E0203 2:12 W0502 4:1`: all its diagnostics in order, with line and column. It is written
-//! by hand and no update touches it; `UPDATE_EXPECT=1` rewrites the texts. `TPC_TEST=word` runs the cases whose path
+//! by hand and no update touches it; `run=64` before the codes runs the program at that width. `UPDATE_EXPECT=1` rewrites the texts. `TPC_TEST=word` runs the cases whose path
 //! contains the word. All failures are shown, not only the first.
 
 use crate::tidy::{complain, files, read, root, shown};
@@ -9,10 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tpc::diag::render::{Format, render};
 use tpc::diag::{Diags, codes};
+use tpc::finite::RunOptions;
 use tpc::source::{Loader, SourceMap};
 
 /// Stages that [`diagnose`] runs: the first digits of their codes.
-const AVAILABLE: &[&str] = &["E01", "E02", "E03", "E04", "E05", "E06", "E07", "W05", "W06", "W07"];
+const AVAILABLE: &[&str] =
+    &["E01", "E02", "E03", "E04", "E05", "E06", "E07", "E08", "W05", "W06", "W07"];
 
 /// Codes whose example is a command, not a program: they are shown in `tests/it/cli.rs`.
 const COMMANDS: &[&str] = &["E0330"];
@@ -25,6 +27,32 @@ pub fn diagnose(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
     let loader = Beside(folder.to_owned());
     tpc::driver::check(&mut sources, id, &loader, &tpc::lower::Overrides::new(), &mut diags);
     (diags, sources)
+}
+
+/// What `tpc run --width WIDTH` says about a program, with 2 seeds, single precision and 1 GiB.
+fn diagnose_run(name: &str, text: &str, folder: &Path, width: usize) -> (Diags, SourceMap) {
+    let mut sources = SourceMap::default();
+    let id = sources.add(name, text);
+    let mut diags = Diags::default();
+    let loader = Beside(folder.to_owned());
+    let overrides = tpc::lower::Overrides::new();
+    let precision = tpc::finite::Precision::F32;
+    let options = RunOptions { width, seed: 0, seeds: 2, precision, memory: 1 << 30, force: false };
+    if let Some(program) = tpc::driver::lowered(&mut sources, id, &loader, &overrides, &mut diags)
+        && let Err(diagnostic) = tpc::finite::simulate(&program, &options, &|| ())
+    {
+        diags.push(*diagnostic);
+    }
+    (diags, sources)
+}
+
+/// Checks a program, or runs it where `how` contains `run=WIDTH`.
+fn diagnose_as(how: &str, name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
+    let width = how.split_whitespace().find_map(|word| word.strip_prefix("run="));
+    match width.and_then(|width| width.parse().ok()) {
+        Some(width) => diagnose_run(name, text, folder, width),
+        None => diagnose(name, text, folder),
+    }
 }
 
 /// Files beside a program.
@@ -80,9 +108,10 @@ fn failing_programs_fail_as_they_say() {
             continue;
         }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let (diags, sources) = diagnose(name, &text, path.parent().unwrap_or(&path));
+        let (diags, sources) = diagnose_as(header, name, &text, path.parent().unwrap_or(&path));
         let found = signature(&diags, &sources);
-        if found != header.trim() {
+        let said = header.split_whitespace().filter(|word| !word.starts_with("run="));
+        if found != said.collect::<Vec<_>>().join(" ") {
             problems.push(format!("{}\n  says:  {header}\n  found: {found}", shown(&path)));
         }
         problems
@@ -147,9 +176,10 @@ fn examples_on_error_pages_fail_with_their_code() {
                 failing += 1;
                 continue;
             }
-            let (diags, sources) = diagnose("example.tp", &text, &root().join("programs"));
+            let folder = root().join("programs");
+            let (diags, sources) = diagnose_as(&info, "example.tp", &text, &folder);
             let found = signature(&diags, &sources);
-            let expected = info.strip_prefix("fails=");
+            let expected = info.split_whitespace().find_map(|word| word.strip_prefix("fails="));
             failing += usize::from(expected.is_some());
             if expected.is_some_and(|code| !found.contains(code))
                 || expected.is_none() && diags.has_errors()

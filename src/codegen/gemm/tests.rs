@@ -1,13 +1,11 @@
+//! Products against the definition, in both precisions; the same bits for any blocks and threads.
+
 use super::*;
 use crate::codegen::simd::draw;
 use crate::num::rng::Key;
 use crate::num::rng::draw::{Draw, Law};
-use std::time::Instant;
 
-fn normal<T: Draw>(stream: u32, count: usize) -> Vec<T>
-where
-    T: Lanes,
-{
+fn normal<T: Draw + Lanes>(stream: u32, count: usize) -> Vec<T> {
     let mut values = vec![T::zero(); count];
     draw(Key::new(0).fold_in(stream), Law::Normal, T::one(), 0, &mut values);
     values
@@ -85,54 +83,4 @@ fn threads_do_not_change_a_bit() {
         };
         assert_eq!(run(1), run(3));
     }
-}
-
-#[test]
-#[ignore = "measures"]
-fn speed_of_kernels() {
-    let n = 512;
-    let w = normal::<f32>(0, n * n);
-    for k in [1, 4, 8, 16] {
-        let x = normal::<f32>(1, n * k);
-        let panels = Panels::pack(&x, n);
-        let (mut out, mut sum) = (vec![0.0; n * k], Panels::zeros(n, k));
-        let (mut first, mut second) = (f64::MAX, f64::MAX);
-        for _ in 0..300 {
-            let clock = Instant::now();
-            w.chunks(8 * n).zip(out.chunks_mut(8 * k)).for_each(|(w, y)| rows_times(w, &panels, y));
-            first = first.min(clock.elapsed().as_secs_f64());
-            let clock = Instant::now();
-            w.chunks(8 * n).zip(x.chunks(8 * k)).for_each(|(w, x)| add_transposed(w, x, &mut sum));
-            second = second.min(clock.elapsed().as_secs_f64());
-        }
-        let work = 2e-9 * (n * n * k) as f64;
-        println!("k {k}: GFLOP/s {:.1}, transposed {:.1}", work / first, work / second);
-    }
-}
-
-#[test]
-#[ignore = "measures"]
-fn speed_of_products() {
-    fn measure<T: Lanes + Draw>(name: &str) {
-        let n = 4096;
-        let w = normal::<T>(0, n * n);
-        for k in [1, 4, 8, 16, 32] {
-            let x = normal::<T>(1, n * k);
-            for transpose in [false, true] {
-                let mut best = f64::MAX;
-                for _ in 0..15 {
-                    let clock = Instant::now();
-                    let y = product(&w, n, transpose, &x);
-                    best = best.min(clock.elapsed().as_secs_f64());
-                    assert_eq!(y.len(), x.len());
-                }
-                println!("{name} k {k} transpose {transpose}: {:.2} ms", best * 1e3);
-            }
-        }
-        let clock = Instant::now();
-        let total: T = w.iter().copied().fold(T::zero(), |x, y| x.max(y));
-        println!("one serial pass {:.2} ms ({})", clock.elapsed().as_secs_f64() * 1e3, total.f64());
-    }
-    measure::<f32>("f32");
-    measure::<f64>("f64");
 }

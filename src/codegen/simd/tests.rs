@@ -1,5 +1,6 @@
+//! The machine's instruction set gives the bits of the plain instantiation.
+
 use super::*;
-use std::time::Instant;
 
 #[test]
 fn every_instruction_set_draws_the_same_bits() {
@@ -20,21 +21,4 @@ fn every_instruction_set_draws_the_same_bits() {
         }
         assert_eq!(fast, plain);
     }
-}
-
-#[test]
-#[ignore = "measures"]
-fn speed_of_drawing() {
-    let mut single = vec![0.0_f32; 1 << 20];
-    let mut double = vec![0.0_f64; 1 << 20];
-    let (mut first, mut second) = (f64::MAX, f64::MAX);
-    for _ in 0..40 {
-        let clock = Instant::now();
-        draw(Key::new(1), Law::Normal, 1.0, 0, &mut single);
-        first = first.min(clock.elapsed().as_secs_f64());
-        let clock = Instant::now();
-        draw(Key::new(1), Law::Normal, 1.0, 0, &mut double);
-        second = second.min(clock.elapsed().as_secs_f64());
-    }
-    println!("G/s f32 {:.3}, f64 {:.3}", 1.048_576e-3 / first, 1.048_576e-3 / second);
 }

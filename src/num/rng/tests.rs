@@ -1,3 +1,5 @@
+//! Known answers of Random123 and JAX (`tests/data/threefry.py`), and the laws.
+
 use super::draw::{BLOCK, Draw, Law};
 use super::*;
 

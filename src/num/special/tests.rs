@@ -1,10 +1,10 @@
+//! Special functions against values of SciPy.
+
 use super::*;
 
 fn close(value: f64, exact: f64, tolerance: f64) {
     assert!((value - exact).abs() <= tolerance * exact.abs(), "{value} {exact}");
 }
-
-// Reference values of SciPy 1.16.
 
 #[test]
 fn tails_of_students_t() {

@@ -1,3 +1,5 @@
+//! Statistics against values of SciPy and NumPy.
+
 use super::*;
 
 fn close(value: f64, exact: f64, tolerance: f64) {
