@@ -15,7 +15,7 @@ mod plan;
 pub mod simd;
 pub mod vector;
 
-pub use execute::{Estimate, ExecOptions, Tuples, estimate, execute, loop_text};
+pub use execute::{Estimate, ExecOptions, Prepared, Tuples, estimate, execute, prepare};
 pub use interpret::{interpret, interpret_scaled};
 
 use crate::ir::{InitId, Ir, Node, NodeId, Prim};

@@ -53,34 +53,58 @@ pub fn execute<T: Lanes>(
     matrices: &mut dyn Matrices<T>,
     options: &ExecOptions,
 ) -> Result<Vec<ArrayD<f64>>, ExecError> {
-    let normal = normal(ir, roots, n);
-    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, options)?;
-    let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
-    let store = Store::new(&normal.ir, n);
-    let mut machine = Machine { normal: &normal, n, matrices, loops, store };
-    machine.give(&given);
-    let last = store::last_reads(&normal, &steps);
-    for (position, step) in steps.iter().enumerate() {
-        machine.step(step)?;
-        machine.store.release(&last, position, &normal.roots);
-    }
-    normal.roots.iter().map(|root| machine.result(*root)).collect()
+    prepare(ir, roots, n, options)?.run(matrices)
 }
 
-/// The text of the compiled loops of a program, as Cranelift's intermediate code.
+/// A program that is planned and compiled for one width, to be run with any initial objects.
+pub struct Prepared<T: Lanes> {
+    normal: Normal,
+    n: usize,
+    given: Vec<NodeId>,
+    steps: Vec<Step>,
+    /// For every step, the values that are not read later.
+    last: Vec<Vec<NodeId>>,
+    loops: Loops<T>,
+}
+
+/// Plans and compiles a program for width n.
 ///
 /// # Errors
-/// As [`execute`], but nothing is run.
-pub fn loop_text<T: Lanes>(
+/// A node that no lowered program contains, or a machine without a code generator.
+pub fn prepare<T: Lanes>(
     ir: &Ir,
     roots: &[NodeId],
     n: usize,
     options: &ExecOptions,
-) -> Result<Vec<String>, ExecError> {
+) -> Result<Prepared<T>, ExecError> {
     let normal = normal(ir, roots, n);
-    let plan = plan(&normal.ir, &normal.roots, options)?;
-    let loops = plan.bodies.compile::<T>().map_err(ExecError::Jit)?;
-    Ok(loops.text().map(str::to_owned).collect())
+    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, options)?;
+    let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
+    let last = store::last_reads(&normal, &steps);
+    Ok(Prepared { normal, n, given, steps, last, loops })
+}
+
+impl<T: Lanes> Prepared<T> {
+    /// The values of the roots with these initial objects.
+    ///
+    /// # Errors
+    /// A value that is not finite, or an initial matrix whose entries are needed but not there.
+    pub fn run(&self, matrices: &mut dyn Matrices<T>) -> Result<Vec<ArrayD<f64>>, ExecError> {
+        let store = Store::new(&self.normal.ir, self.n);
+        let (normal, loops) = (&self.normal, &self.loops);
+        let mut machine = Machine { normal, n: self.n, matrices, loops, store };
+        machine.give(&self.given);
+        for (step, last) in self.steps.iter().zip(&self.last) {
+            machine.step(step)?;
+            machine.store.release(last, &normal.roots);
+        }
+        normal.roots.iter().map(|root| machine.result(*root)).collect()
+    }
+
+    /// The text of every compiled loop, as Cranelift's intermediate code.
+    pub fn loop_text(&self) -> impl Iterator<Item = &str> {
+        self.loops.text()
+    }
 }
 
 /// The state of an execution.
@@ -88,7 +112,7 @@ struct Machine<'a, T: Lanes> {
     normal: &'a Normal,
     n: usize,
     matrices: &'a mut dyn Matrices<T>,
-    loops: Loops<T>,
+    loops: &'a Loops<T>,
     store: Store<T>,
 }
 

@@ -3,7 +3,7 @@
 use super::particles::Particles;
 use super::risks::{Risk, risks};
 use crate::codegen::ExecError;
-use crate::codegen::execute::{ExecOptions, Tuples, execute};
+use crate::codegen::{ExecOptions, Tuples, prepare};
 use crate::ir::{Ir, Node, NodeId, Program};
 use ndarray::ArrayD;
 use rayon::prelude::*;
@@ -165,11 +165,10 @@ fn run(
     replicates: usize,
     seed: u64,
 ) -> Result<Sample, LimitError> {
+    let prepared = prepare::<f64>(ir, roots, n, &ExecOptions { tuples: Tuples::Independent })?;
     let one = |replicate: usize| {
         let stream = ((n as u64) << 20) + replicate as u64;
-        let mut particles = Particles::new(&ir.inits, n, seed, stream);
-        let options = ExecOptions { tuples: Tuples::Independent };
-        execute::<f64>(ir, roots, n, &mut particles, &options)
+        prepared.run(&mut Particles::new(&ir.inits, n, seed, stream))
     };
     let values: Result<Vec<_>, ExecError> = (0..replicates).into_par_iter().map(one).collect();
     let values = values?;

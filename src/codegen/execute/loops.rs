@@ -30,7 +30,7 @@ impl<T: Lanes> Machine<'_, T> {
         let run = |mut piece: Piece<T>| {
             let mut sums = vec![0.0; step.sums.len()];
             for bound in &step.entries[piece.entry] {
-                run_piece(&self.store, &self.loops, bound, &mut piece, &mut sums, n);
+                run_piece(&self.store, self.loops, bound, &mut piece, &mut sums, n);
             }
             sums
         };

@@ -79,7 +79,7 @@ impl<T: Lanes> Machine<'_, T> {
             .iter()
             .map(|product| Columns::new(self.store.columns(product.arg), n, product.transpose));
         let columns = columns.collect();
-        let (store, loops, matrices) = (&self.store, &self.loops, &matrices);
+        let (store, loops, matrices) = (&self.store, self.loops, &matrices);
         let pass = Pass { n, step, store, loops, matrices, columns };
         bands.par_iter_mut().for_each(|band| pass.run(band));
         let results: Vec<Results<T>> = bands

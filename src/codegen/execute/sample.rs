@@ -22,7 +22,7 @@ impl<T: Lanes> Machine<'_, T> {
             step.bound.streams.iter().map(|leaf| arranged(&self.store, leaf, kept, &orders));
         let fixed = fixed.collect();
         let count = n.pow(u32::try_from(kept).expect("there are few axes"));
-        let sampler = Sampler { n, step, store: &self.store, loops: &self.loops, orders, fixed };
+        let sampler = Sampler { n, step, store: &self.store, loops: self.loops, orders, fixed };
         let means: Vec<f64> =
             (0..count).into_par_iter().with_min_len(8).map(|row| sampler.mean(row)).collect();
         let scale = n as f64 * self.mean_scale(step.node, 1);

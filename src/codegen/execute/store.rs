@@ -140,8 +140,8 @@ impl<T: Lanes> Store<T> {
     }
 
     /// Frees what no later step reads.
-    pub(super) fn release(&mut self, last: &[Vec<NodeId>], position: usize, roots: &[NodeId]) {
-        for id in last[position].iter().filter(|id| !roots.contains(id)) {
+    pub(super) fn release(&mut self, last: &[NodeId], roots: &[NodeId]) {
+        for id in last.iter().filter(|id| !roots.contains(id)) {
             self.statics.remove(id);
             if let Some(values) = self.columns.remove(id)
                 && self.n > 1
