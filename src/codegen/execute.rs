@@ -22,6 +22,7 @@ use super::{ExecError, Matrices, MatrixRef};
 use crate::ir::{Ir, Node, NodeId};
 pub use estimate::{Estimate, estimate};
 use ndarray::{ArrayD, IxDyn};
+use std::sync::Mutex;
 use store::Store;
 
 /// How an OuterNonlin that does not factorise is averaged over several positions.
@@ -65,6 +66,8 @@ pub struct Prepared<T: Lanes> {
     /// For every step, the values that are not read later.
     last: Vec<Vec<NodeId>>,
     loops: Loops<T>,
+    /// Memory of arrays over pairs, from one run to the next.
+    spare: Mutex<Vec<Vec<T>>>,
 }
 
 /// Plans and compiles a program for width n.
@@ -81,7 +84,7 @@ pub fn prepare<T: Lanes>(
     let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, options)?;
     let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
     let last = store::last_reads(&normal, &steps);
-    Ok(Prepared { normal, n, given, steps, last, loops })
+    Ok(Prepared { normal, n, given, steps, last, loops, spare: Mutex::default() })
 }
 
 impl<T: Lanes> Prepared<T> {
@@ -90,12 +93,14 @@ impl<T: Lanes> Prepared<T> {
     /// # Errors
     /// A value that is not finite, or an initial matrix whose entries are needed but not there.
     pub fn run(&self, matrices: &mut dyn Matrices<T>) -> Result<Vec<ArrayD<f64>>, ExecError> {
-        let store = Store::new(&self.normal.ir, self.n);
+        let store = Store::new(&self.normal.ir, self.n, &self.spare);
         let (normal, loops) = (&self.normal, &self.loops);
         let mut machine = Machine { normal, n: self.n, matrices, loops, store };
         machine.give(&self.given);
         for (step, last) in self.steps.iter().zip(&self.last) {
+            let t0 = std::time::Instant::now();
             machine.step(step)?;
+            eprintln!("{} {:?}", step.describe(), t0.elapsed()); //TPCTR
             machine.store.release(last, &normal.roots);
         }
         normal.roots.iter().map(|root| machine.result(*root)).collect()
@@ -113,7 +118,7 @@ struct Machine<'a, T: Lanes> {
     n: usize,
     matrices: &'a mut dyn Matrices<T>,
     loops: &'a Loops<T>,
-    store: Store<T>,
+    store: Store<'a, T>,
 }
 
 impl<T: Lanes> Machine<'_, T> {

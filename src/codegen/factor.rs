@@ -290,12 +290,18 @@ impl Product {
     ) -> Factor {
         let (mats, columns): (Vec<Factor>, Vec<Factor>) =
             together.into_iter().partition(|factor| factor.axes().contains(&rows));
-        let mat = self.multiply(ir, mats, &[rows, axis]);
+        // the orientation of the first factor over both, so that its rows are read as they lie
+        let transpose = mats
+            .iter()
+            .find(|factor| factor.width.len() == 2)
+            .is_some_and(|factor| factor.width.first().map(|k| Axis::Width(*k)) == Some(axis));
+        let order = if transpose { [axis, rows] } else { [rows, axis] };
+        let mat = self.multiply(ir, mats, &order);
         let mut axes: BTreeSet<Axis> = columns.iter().flat_map(Factor::axes).collect();
         axes.remove(&axis);
         let axes: Vec<Axis> = axes.into_iter().chain([axis]).collect();
         let x = self.multiply(ir, columns, &axes);
-        let mut node = ir.matmul(mat.node, false, x.node);
+        let mut node = ir.matmul(mat.node, transpose, x.node);
         if op == ReduceOp::Mean {
             let scale = ir.constant(1.0 / n as f64);
             node = ir.apply(Prim::Mul, &[node, scale]);

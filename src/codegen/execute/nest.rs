@@ -43,7 +43,7 @@ impl<T> Entries<'_, T> {
 struct Pass<'a, T> {
     n: usize,
     step: &'a NestStep,
-    store: &'a Store<T>,
+    store: &'a Store<'a, T>,
     loops: &'a Loops<T>,
     matrices: &'a Matrix<'a, T>,
     columns: Vec<Columns<'a, T>>,

@@ -40,7 +40,7 @@ impl<T: Lanes> Machine<'_, T> {
 struct Sampler<'a, T> {
     n: usize,
     step: &'a SampleStep,
-    store: &'a Store<T>,
+    store: &'a Store<'a, T>,
     loops: &'a Loops<T>,
     /// The order of positions of every moving label.
     orders: Vec<Vec<usize>>,

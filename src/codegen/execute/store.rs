@@ -6,29 +6,23 @@ use crate::codegen::plan::{Bound, Leaf, NestOutput, NestStep, Source, Step};
 use crate::codegen::simd::Lanes;
 use crate::ir::{Ir, Node, NodeId};
 use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 
 /// Values by node. Memory of dead n × n arrays is kept for the next one.
-pub(super) struct Store<T> {
+pub(super) struct Store<'a, T> {
     n: usize,
     statics: HashMap<NodeId, Tensor<f64>>,
     columns: HashMap<NodeId, Vec<T>>,
     sizes: HashMap<NodeId, Vec<usize>>,
-    spare: Vec<Vec<T>>,
+    spare: &'a Mutex<Vec<Vec<T>>>,
     /// Stored values with an entry that is not finite, in the order of their computation.
     bad: Vec<NodeId>,
 }
 
-impl<T: Lanes> Store<T> {
-    pub(super) fn new(ir: &Ir, n: usize) -> Self {
+impl<'a, T: Lanes> Store<'a, T> {
+    pub(super) fn new(ir: &Ir, n: usize, spare: &'a Mutex<Vec<Vec<T>>>) -> Self {
         let sizes = ir.ids().map(|id| (id, ir.shape(id).stat.clone())).collect();
-        Self {
-            n,
-            statics: HashMap::new(),
-            columns: HashMap::new(),
-            sizes,
-            spare: Vec::new(),
-            bad: Vec::new(),
-        }
+        Self { n, statics: HashMap::new(), columns: HashMap::new(), sizes, spare, bad: Vec::new() }
     }
 
     pub(super) fn set_tensor(&mut self, id: NodeId, value: Tensor<f64>) {
@@ -86,9 +80,20 @@ impl<T: Lanes> Store<T> {
         self.columns.remove(&id)
     }
 
-    /// Zeros or, for n × n, memory of a dead array with whatever is in it.
+    /// Zeros or memory of a dead n × n array with whatever is in it.
     pub(super) fn square(&mut self) -> Vec<T> {
-        self.spare.pop().unwrap_or_else(|| vec![T::zero(); self.n * self.n])
+        let known = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        known.unwrap_or_else(|| vec![T::zero(); self.n * self.n])
+    }
+
+    /// Keeps the memory of an n × n array.
+    fn keep(&self, values: Vec<T>) {
+        if self.n > 1
+            && values.len() == self.n * self.n
+            && let Ok(mut spare) = self.spare.lock()
+        {
+            spare.push(values);
+        }
     }
 
     /// The number at a position of every label.
@@ -143,11 +148,8 @@ impl<T: Lanes> Store<T> {
     pub(super) fn release(&mut self, last: &[NodeId], roots: &[NodeId]) {
         for id in last.iter().filter(|id| !roots.contains(id)) {
             self.statics.remove(id);
-            if let Some(values) = self.columns.remove(id)
-                && self.n > 1
-                && values.len() == self.n * self.n
-            {
-                self.spare.push(values);
+            if let Some(values) = self.columns.remove(id) {
+                self.keep(values);
             }
         }
     }
