@@ -130,7 +130,10 @@ fn compare(golden: &Path, found: &str) -> Option<String> {
         let written = fs::write(golden, found);
         return written.err().map(|error| format!("{}: {error}", shown(golden)));
     }
-    Some(format!("{} differs\n-- expected\n{expected}\n-- found\n{found}", shown(golden)))
+    Some(format!(
+        "{} differs; UPDATE_EXPECT=1 rewrites it\n-- expected\n{expected}\n-- found\n{found}",
+        shown(golden)
+    ))
 }
 
 #[test]
@@ -206,6 +209,22 @@ fn formatting_keeps_the_tree_and_is_stable() {
         problems.extend(
             crate::mutate::check_format(&text).err().map(|problem| format!("{name}: {problem}")),
         );
+    }
+    complain(&problems);
+}
+
+/// Every program of the repository is as `tpc fmt` writes it; `UPDATE_EXPECT=1` formats them.
+#[test]
+fn programs_are_formatted() {
+    let mut problems = Vec::new();
+    for path in files("programs", "tp") {
+        let mut sources = SourceMap::default();
+        let id = sources.add(shown(&path), read(&path));
+        let mut diags = Diags::default();
+        match tpc::syntax::format(sources.get(id), &mut diags) {
+            Some(formatted) => problems.extend(compare(&path, &formatted)),
+            None => problems.push(render(&diags, &sources, Format::Human)),
+        }
     }
     complain(&problems);
 }
