@@ -98,9 +98,7 @@ impl<T: Lanes> Prepared<T> {
         let mut machine = Machine { normal, n: self.n, matrices, loops, store };
         machine.give(&self.given);
         for (step, last) in self.steps.iter().zip(&self.last) {
-            let t0 = std::time::Instant::now();
             machine.step(step)?;
-            eprintln!("{} {:?}", step.describe(), t0.elapsed()); //TPCTR
             machine.store.release(last, &normal.roots);
         }
         normal.roots.iter().map(|root| machine.result(*root)).collect()
