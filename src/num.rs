@@ -1,6 +1,5 @@
 //! Numbers only: special functions, random numbers, linear algebra. Knows no type of the compiler.
 
-pub mod random;
 pub mod rng;
 pub mod special;
 pub mod stats;

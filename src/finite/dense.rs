@@ -5,9 +5,9 @@ use crate::codegen::element::Element;
 use crate::codegen::gemm;
 use crate::codegen::simd::{self, Lanes};
 use crate::codegen::{Matrices, MatrixRef};
-use crate::ir::{Init, InitId, Law};
+use crate::ir::{Init, InitId};
 use crate::num::rng::Key;
-use crate::num::rng::draw::{self, Draw};
+use crate::num::rng::draw::Draw;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -33,11 +33,6 @@ impl<'a, T: Element + Draw> Dense<'a, T> {
     fn draw(&self, init: InitId, start: usize, count: usize, scale: f64) -> Vec<T> {
         let Init { law, stream, .. } = self.inits[init.index()];
         let key = self.key.fold_in(stream);
-        let law = match law {
-            Law::Normal => draw::Law::Normal,
-            Law::Uniform => draw::Law::Uniform,
-            Law::Rademacher => draw::Law::Rademacher,
-        };
         let mut values = vec![T::default(); count];
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
             let start = start as u64 + (chunk * CHUNK) as u64;

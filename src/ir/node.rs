@@ -1,5 +1,7 @@
 //! The nodes of the graph and the primitive entrywise operations.
 
+/// The law of one standardised initial entry: mean 0, variance 1 (1/n for a matrix).
+pub use crate::num::rng::draw::Law;
 use crate::source::Span;
 
 /// A power of n: an exact rational.
@@ -97,17 +99,6 @@ pub struct Arg {
     pub stat: Vec<usize>,
     /// For each width axis of the operand, the width axis of the output.
     pub width: Vec<usize>,
-}
-
-/// The law of one standardised initial entry: mean 0, variance 1 (1/n for a matrix).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Law {
-    /// N(0, 1).
-    Normal,
-    /// Uniform on (−√3, √3).
-    Uniform,
-    /// ±1 with probability 1/2 each.
-    Rademacher,
 }
 
 /// An initial object, *standardised*: entries are iid with mean 0 and variance 1, for a matrix variance 1/n.

@@ -13,10 +13,9 @@
 //! ⟨z|Wx⟩ = ⟨Wᵀz|x⟩ and all Gram matrices hold exactly on the particles. What is left is a bias of order (number of
 //! columns)/N and the sampling error of nonlinear functions.
 
-use crate::codegen::{Matrices, MatrixRef};
+use crate::codegen::{Matrices, MatrixRef, simd};
 use crate::ir::{Init, InitId, Law};
-use rand::SeedableRng;
-use rand::rngs::ChaCha8Rng;
+use crate::num::rng::Key;
 use std::collections::BTreeMap;
 
 /// A residual below this fraction of a column is rounding: the column lies in the span of the others.
@@ -27,7 +26,9 @@ const DEPENDENT: f64 = 1e-12;
 pub struct Particles {
     n: usize,
     inits: Vec<Init>,
-    rng: ChaCha8Rng,
+    key: Key,
+    /// How many columns were drawn: each has its own key.
+    drawn: u64,
     /// Orthonormal basis of all columns so far.
     all: Vec<Vec<f64>>,
     /// For each matrix: what it and what its transpose were applied to.
@@ -46,12 +47,11 @@ struct Side {
 impl Particles {
     /// N particles of the initial objects `inits`; equal seeds and streams give equal particles.
     pub fn new(inits: &[Init], n: usize, seed: u64, stream: u64) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(stream);
         let mut particles = Self {
             n,
             inits: inits.to_vec(),
-            rng,
+            key: Key::new(seed).split(stream),
+            drawn: 0,
             all: Vec::new(),
             sides: BTreeMap::new(),
             orthogonal: true,
@@ -88,10 +88,17 @@ impl Particles {
         }
     }
 
+    /// A new column of independent entries.
+    fn draw(&mut self, law: Law) -> Vec<f64> {
+        let mut column = vec![0.0; self.n];
+        simd::draw(self.key.split(self.drawn), law, 1.0, 0, &mut column);
+        self.drawn += 1;
+        column
+    }
+
     /// A new standard Gaussian column, independent of everything so far.
     fn gaussian(&mut self) -> Vec<f64> {
-        let mut column: Vec<f64> =
-            (0..self.n).map(|_| crate::num::random::normal(&mut self.rng)).collect();
+        let mut column = self.draw(Law::Normal);
         if self.orthogonal && self.all.len() + 1 < self.n {
             remove(&mut column, &self.all);
             let size = norm(&column);
@@ -144,10 +151,7 @@ impl Matrices<f64> for Particles {
             let column = match law {
                 Law::Normal => self.gaussian(),
                 Law::Uniform | Law::Rademacher => {
-                    let draw = |rng: &mut ChaCha8Rng| {
-                        crate::num::random::standardised(rng, law == Law::Uniform)
-                    };
-                    let column: Vec<f64> = (0..self.n).map(|_| draw(&mut self.rng)).collect();
+                    let column = self.draw(law);
                     self.remember(&column);
                     column
                 }
