@@ -2,6 +2,8 @@
 //!
 //! Best of many repetitions; a pass over the same matrix is measured beside, because memory is shared.
 
+#![allow(clippy::print_stdout)]
+
 use std::time::Instant;
 use tpc::codegen::gemm::{Panels, add_transposed, product, rows_times};
 use tpc::codegen::simd::{Lanes, draw};

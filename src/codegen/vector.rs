@@ -28,7 +28,7 @@ impl PowerOfTwo for f32 {
 
 macro_rules! shared {
     ($t:ident, $round:literal, $ln2_hi:literal, $ln2_lo:literal, $top:literal, $low:literal,
-     $flat:literal, [$($exp:literal),*]) => {
+     $flat:literal, [$($exp:literal),*], $one:literal, [$($centre:expr),*], [$($side:literal),*]) => {
         #[inline(always)]
         fn clamp(x: $t, low: $t, high: $t) -> $t {
             let x = if x < low { low } else { x };
@@ -65,10 +65,28 @@ macro_rules! shared {
             (m / (m + 2.0)).copysign(x)
         }
 
+        /// Error function: x·P(x²) up to 1, then 1 − exp(−Q(|x|)) with Q ≈ −log erfc. P and Q are least squares fits,
+        /// weighted for the relative error of the result.
+        #[inline(always)]
+        pub fn erf(x: $t) -> $t {
+            let a = x.abs();
+            let square = clamp(x * x, 0.0, 1.0);
+            let mut p: $t = 0.0;
+            $( p = p.mul_add(square, $centre); )*
+            let s = clamp(a, 1.0, $one) - 2.0;
+            let mut q: $t = 0.0;
+            $( q = q.mul_add(s, $side); )*
+            let side = (1.0 - exp(-q)).copysign(x);
+            let value = if a < 1.0 { p * x } else { side };
+            // what is not a number stays so
+            if x == x { value } else { x }
+        }
+
         /// 1/(1+e⁻ˣ)
         #[inline(always)]
         pub fn sigmoid(x: $t) -> $t {
-            1.0 / (1.0 + exp(-x))
+            let small = exp(-x.abs());
+            (if x < 0.0 { small } else { 1.0 }) / (1.0 + small)
         }
 
         /// log(1+eˣ) = max(x, 0) + log1p(e^{−|x|}), the latter as 2 artanh(u/(2+u)).
@@ -108,6 +126,42 @@ pub mod double {
             24.0,
             6.0,
             2.0
+        ],
+        6.0,
+        [
+            -7.779_339_130_376_233e-10,
+            1.371_090_883_109_721_7e-8,
+            -1.620_629_665_014_874_4e-7,
+            1.644_712_925_840_897e-6,
+            -1.492_471_210_769_381e-5,
+            1.205_529_356_640_302_6e-4,
+            -8.548_325_928_949_866e-4,
+            5.223_977_606_110_568e-3,
+            -2.686_617_064_311_046_6e-2,
+            1.128_379_167_094_417_8e-1,
+            -3.761_263_890_318_352e-1,
+            std::f64::consts::FRAC_2_SQRT_PI
+        ],
+        [
+            -1.049_230_131_356_459_6e-12,
+            1.017_111_805_576_501_9e-11,
+            -3.741_273_443_993_635_6e-11,
+            4.280_929_061_550_197e-11,
+            2.746_910_438_247_922e-10,
+            -2.538_532_464_700_198_4e-9,
+            1.394_979_740_940_930_4e-8,
+            -5.779_798_612_378_946e-8,
+            1.732_057_835_354_654_6e-7,
+            -2.036_418_330_345_392_5e-7,
+            -1.952_194_287_886_304_6e-6,
+            2.070_643_220_114_124_4e-5,
+            -1.353_093_346_081_404_5e-4,
+            7.323_993_858_404_607e-4,
+            -3.570_756_346_165_819_6e-3,
+            1.646_511_813_685_407e-2,
+            9.237_508_418_238_047e-1,
+            4.418_160_805_994_417,
+            5.364_941_264_616_638
         ]
     );
 
@@ -188,13 +242,13 @@ pub mod double {
         if phase & 2 == 0 { value } else { -value }
     }
 
-    /// Sine; beyond 10⁵ through `libm`.
+    /// Sine, up to 10⁵; `blocks` goes to `libm` beyond.
     #[inline(always)]
     pub fn sin(x: f64) -> f64 {
-        wave(x, 0.0)
+        if x == 0.0 { x } else { wave(x, 0.0) }
     }
 
-    /// Cosine; beyond 10⁵ through `libm`.
+    /// Cosine, as [`sin`].
     #[inline(always)]
     pub fn cos(x: f64) -> f64 {
         wave(x, 1.0)
@@ -213,7 +267,27 @@ pub mod single {
         88.722_83,
         -103.972_08,
         20.0,
-        [40_320.0, 5_040.0, 720.0, 120.0, 24.0, 6.0, 2.0]
+        [40_320.0, 5_040.0, 720.0, 120.0, 24.0, 6.0, 2.0],
+        4.0,
+        [
+            7.853_538e-5,
+            -8.010_095e-4,
+            5.188_316_5e-3,
+            -2.685_380_6e-2,
+            1.128_358_5e-1,
+            -3.761_262_6e-1,
+            std::f32::consts::FRAC_2_SQRT_PI
+        ],
+        [
+            2.170_377_6e-5,
+            -1.376_943_3e-4,
+            7.302_135e-4,
+            -3.570_528_5e-3,
+            1.646_580_7e-2,
+            9.237_51e-1,
+            4.418_161,
+            5.364_941
+        ]
     );
 
     /// Σ qᵏ/(2k+1), good to q = 1/9.
@@ -226,6 +300,33 @@ pub mod single {
             k -= 2.0;
         }
         p
+    }
+
+    /// Natural logarithm.
+    #[inline(always)]
+    pub fn log(x: f32) -> f32 {
+        let tiny = x < f32::MIN_POSITIVE;
+        let y = if tiny { x * 33_554_432.0 } else { x };
+        // the mantissa in [√½, √2)
+        let bits = y.to_bits().wrapping_sub(0x3f35_04f3);
+        let k = (bits as i32) >> 23;
+        let m = f32::from_bits((bits & 0x007f_ffff).wrapping_add(0x3f35_04f3));
+        let k = k as f32 - if tiny { 25.0 } else { 0.0 };
+        let f = m - 1.0;
+        let s = f / (2.0 + f);
+        let q = s * s;
+        let r = q
+            * (0.242_790_79_f32
+                .mul_add(q, 0.284_987_87)
+                .mul_add(q, 0.400_009_72)
+                .mul_add(q, 0.666_666_6));
+        // log(1+f) = f − (f²/2 − s(f²/2 + r)), the large term last
+        let half = 0.5 * f * f;
+        let small = k.mul_add(9.058_001e-6, s * (half + r));
+        let value = k.mul_add(0.693_138_1, f - (half - small));
+        let value = if x == 0.0 { f32::NEG_INFINITY } else { value };
+        let value = if x < 0.0 { f32::NAN } else { value };
+        if x < f32::INFINITY { value } else { x }
     }
 }
 

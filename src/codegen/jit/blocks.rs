@@ -8,21 +8,54 @@ use crate::num::special;
 
 type Block<T> = unsafe extern "C" fn(*const T, *const T, *mut T, usize);
 
+/// Elements of a chunk that is looked through for arguments out of range.
+const CHUNK: usize = 32;
+
+/// Evaluates every element; with a bound, arguments beyond it by another function, a chunk at a time.
+macro_rules! evaluate {
+    ($t:ty, $x:ident, $y:ident, $value:expr, ($px:ident, $py:ident, $out:ident, $len:ident)) => {
+        for i in 0..$len {
+            // SAFETY: compiled loops pass blocks of `len` elements; `out` may be `x`.
+            unsafe {
+                let ($x, $y) = (*$px.add(i), *$py.add(i));
+                let _ = $y;
+                *$out.add(i) = $value;
+            }
+        }
+    };
+    ($t:ty, $x:ident, $y:ident, $value:expr, $far:expr, $slow:expr,
+     ($px:ident, $py:ident, $out:ident, $len:ident)) => {
+        let _ = $py;
+        for start in (0..$len).step_by(CHUNK) {
+            let count = CHUNK.min($len - start);
+            let (mut xs, mut zs) = ([0.0; CHUNK], [0.0; CHUNK]);
+            // SAFETY: as above.
+            unsafe { std::ptr::copy_nonoverlapping($px.add(start), xs.as_mut_ptr(), count) };
+            let mut largest: $t = 0.0;
+            for (z, x) in zs.iter_mut().zip(&xs) {
+                let $x = *x;
+                largest = if $x.abs() > largest { $x.abs() } else { largest };
+                *z = $value;
+            }
+            if largest > $far {
+                zs.iter_mut().zip(&xs).filter(|(_, x)| x.abs() > $far).for_each(|(z, x)| {
+                    *z = $slow(*x);
+                });
+            }
+            // SAFETY: as above.
+            unsafe { std::ptr::copy_nonoverlapping(zs.as_ptr(), $out.add(start), count) };
+        }
+    };
+}
+
 macro_rules! blocks {
-    ($($name:ident: $t:ty = |$x:ident, $y:ident| $value:expr;)*) => {
+    ($($name:ident: $t:ty = |$x:ident, $y:ident| $value:expr $(, beyond $far:expr => $slow:expr)?;)*) => {
         mod plain {
             use super::*;
             $(pub(super) unsafe extern "C" fn $name(
                 x: *const $t, y: *const $t, out: *mut $t, len: usize,
             ) {
-                for i in 0..len {
-                    // SAFETY: compiled loops pass blocks of `len` elements; `out` may be `x`.
-                    unsafe {
-                        let ($x, $y) = (*x.add(i), *y.add(i));
-                        let _ = $y;
-                        *out.add(i) = $value;
-                    }
-                }
+                evaluate!($t, $x, $y, $value, $($far, $slow,)? (x, y, out, len));
             })*
         }
         #[cfg(target_arch = "x86_64")]
@@ -32,14 +65,7 @@ macro_rules! blocks {
             pub(super) unsafe extern "C" fn $name(
                 x: *const $t, y: *const $t, out: *mut $t, len: usize,
             ) {
-                for i in 0..len {
-                    // SAFETY: as above.
-                    unsafe {
-                        let ($x, $y) = (*x.add(i), *y.add(i));
-                        let _ = $y;
-                        *out.add(i) = $value;
-                    }
-                }
+                evaluate!($t, $x, $y, $value, $($far, $slow,)? (x, y, out, len));
             })*
         }
         /// Names and addresses of the functions.
@@ -56,37 +82,36 @@ macro_rules! blocks {
 /// Where the polynomials of sine and cosine stop being exact enough.
 const FAR: f64 = 1e5;
 
-fn far_sin(x: f64) -> f64 {
-    libm::sin(x)
+fn far_sin(x: f32) -> f32 {
+    libm::sin(f64::from(x)) as f32
 }
 
-fn far_cos(x: f64) -> f64 {
-    libm::cos(x)
+fn far_cos(x: f32) -> f32 {
+    libm::cos(f64::from(x)) as f32
 }
 
 blocks! {
     exp_f64: f64 = |x, y| double::exp(x);
     log_f64: f64 = |x, y| double::log(x);
-    sin_f64: f64 = |x, y| if x.abs() < FAR { double::sin(x) } else { far_sin(x) };
-    cos_f64: f64 = |x, y| if x.abs() < FAR { double::cos(x) } else { far_cos(x) };
+    sin_f64: f64 = |x, y| double::sin(x), beyond FAR => libm::sin;
+    cos_f64: f64 = |x, y| double::cos(x), beyond FAR => libm::cos;
     tanh_f64: f64 = |x, y| double::tanh(x);
-    erf_f64: f64 = |x, y| libm::erf(x);
+    erf_f64: f64 = |x, y| double::erf(x);
     sigmoid_f64: f64 = |x, y| double::sigmoid(x);
     softplus_f64: f64 = |x, y| double::softplus(x);
     power_f64: f64 = |x, y| special::power(x, y);
     exp_f32: f32 = |x, y| single::exp(x);
-    log_f32: f32 = |x, y| double::log(f64::from(x)) as f32;
-    sin_f32: f32 = |x, y| {
-        let x = f64::from(x);
-        (if x.abs() < FAR { double::sin(x) } else { far_sin(x) }) as f32
-    };
-    cos_f32: f32 = |x, y| {
-        let x = f64::from(x);
-        (if x.abs() < FAR { double::cos(x) } else { far_cos(x) }) as f32
-    };
+    log_f32: f32 = |x, y| single::log(x);
+    sin_f32: f32 = |x, y| double::sin(f64::from(x)) as f32,
+        beyond FAR as f32 => far_sin;
+    cos_f32: f32 = |x, y| double::cos(f64::from(x)) as f32,
+        beyond FAR as f32 => far_cos;
     tanh_f32: f32 = |x, y| single::tanh(x);
-    erf_f32: f32 = |x, y| libm::erf(f64::from(x)) as f32;
+    erf_f32: f32 = |x, y| single::erf(x);
     sigmoid_f32: f32 = |x, y| single::sigmoid(x);
     softplus_f32: f32 = |x, y| single::softplus(x);
     power_f32: f32 = |x, y| special::power(f64::from(x), f64::from(y)) as f32;
 }
+
+#[cfg(test)]
+mod tests;
