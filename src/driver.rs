@@ -2,6 +2,9 @@
 //!
 //! Nothing here reads a file or prints; `cli` does.
 
+pub mod compare;
+pub mod sample;
+
 use crate::analyze::{Facts, analyze};
 use crate::diag::Diags;
 use crate::ir::Program;

@@ -8,7 +8,7 @@ mod evaluate;
 mod particles;
 mod risks;
 
-pub use evaluate::{Expected, Ket, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
+pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
 pub use particles::Particles;
 
 #[cfg(test)]

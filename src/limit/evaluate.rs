@@ -5,6 +5,7 @@ use super::risks::{Risk, risks};
 use crate::codegen::ExecError;
 use crate::codegen::{ExecOptions, Tuples, prepare};
 use crate::ir::{Ir, Node, NodeId, Program};
+use crate::num::stats::Summary;
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
@@ -43,20 +44,9 @@ pub struct LimitOutput {
     /// How each value was found.
     pub methods: Vec<&'static str>,
     /// For each static entry of a vec, the summary of its ket.
-    pub kets: Vec<Ket>,
-}
-
-/// A random variable in a few numbers, means over replicates.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Ket {
-    /// E|x⟩.
-    pub mean: f64,
-    /// √Var|x⟩.
-    pub std: f64,
-    /// At probabilities 0.05, 0.25, 0.5, 0.75, 0.95.
-    pub quantiles: [f64; 5],
-    /// Counts of 20 equal bins between mean − 4 std and mean + 4 std, as fractions.
-    pub histogram: Vec<f64>,
+    pub kets: Vec<Summary>,
+    /// For each static entry of a vec, the error of the mean of its ket.
+    pub ket_errors: Vec<f64>,
 }
 
 /// The limit of one `expect`.
@@ -266,6 +256,7 @@ fn collect(
             values: if wide { Vec::new() } else { estimate.mean.clone() },
             errors: if wide { Vec::new() } else { replicates.errors[root].clone() },
             methods: if wide { Vec::new() } else { vec![method; estimate.mean.len()] },
+            ket_errors: if wide { replicates.errors[root].clone() } else { Vec::new() },
             kets: if wide { kets(&replicates.whole.values, root) } else { Vec::new() },
         }
     };
@@ -279,7 +270,7 @@ fn collect(
 }
 
 /// Summaries of the columns of a vec, over all particles of all replicates.
-fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Ket> {
+fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Summary> {
     let n = values[0][root].shape().last().copied().unwrap_or(1);
     let entries = values[0][root].len() / n;
     let ket = |entry: usize| {
@@ -287,24 +278,7 @@ fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Ket> {
             replicate[root].iter().skip(entry * n).take(n).copied().collect::<Vec<f64>>()
         };
         let mut all: Vec<f64> = values.iter().flat_map(column).collect();
-        all.sort_by(f64::total_cmp);
-        summary(&all)
+        Summary::of(&mut all)
     };
     (0..entries).map(ket).collect()
-}
-
-/// The summary of sorted draws.
-fn summary(sorted: &[f64]) -> Ket {
-    let count = sorted.len() as f64;
-    let mean = sorted.iter().sum::<f64>() / count;
-    let std = (sorted.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-    let at = |p: f64| sorted[((count - 1.0) * p).round() as usize];
-    let mut histogram = vec![0.0; 20];
-    for x in sorted {
-        let bin = if std > 0.0 { ((x - mean) / std + 4.0) / 8.0 * 20.0 } else { 10.0 };
-        if (0.0..20.0).contains(&bin) {
-            histogram[bin as usize] += 1.0 / count;
-        }
-    }
-    Ket { mean, std, quantiles: [0.05, 0.25, 0.5, 0.75, 0.95].map(at), histogram }
 }

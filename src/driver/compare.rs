@@ -1,0 +1,177 @@
+//! The limit beside finite widths: z-scores and the power of n with which the deviation decays.
+//!
+//! A scalar of a program deviates from its limit by Õ(n^(−1/2)) (Thm 2.6.10 of [TP4b]). Per entry and width, t is the
+//! difference of the seed mean and the limit over their joint standard error, with Welch–Satterthwaite degrees of
+//! freedom; z is the normal number that is exceeded as often.
+
+use super::sample::Run;
+use crate::limit::Limits;
+use crate::num::special::student_to_normal;
+use crate::num::stats::{Deviation, Power, fit_power, sidak};
+
+/// |z| above this, for a single cell, is a disagreement.
+const LIMIT_Z: f64 = 4.0;
+/// A deviation that decays slower than this power of n is a disagreement.
+const SLOWEST: f64 = -0.35;
+
+/// One width of one output.
+#[derive(Clone, Debug)]
+pub struct AtWidth {
+    /// The width.
+    pub width: usize,
+    /// Mean over seeds of each entry.
+    pub mean: Vec<f64>,
+    /// Its standard error.
+    pub stderr: Vec<f64>,
+    /// The deviation from the limit in standard errors, on the normal scale.
+    pub z: Vec<f64>,
+    /// Root mean square over seeds and entries of the deviation from the limit.
+    pub rms: f64,
+}
+
+/// One output against its limit.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// Its name.
+    pub name: String,
+    /// Its static sizes.
+    pub shape: Vec<usize>,
+    /// The limit of each entry.
+    pub limit: Vec<f64>,
+    /// Its errors.
+    pub errors: Vec<f64>,
+    /// By width.
+    pub widths: Vec<AtWidth>,
+    /// The fitted power of n of the deviation, where it could be fitted.
+    pub power: Option<Power>,
+}
+
+/// All outputs against their limits.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// In source order.
+    pub outputs: Vec<Compared>,
+    /// |z| beyond which a cell disagrees, after Šidák over all cells.
+    pub threshold: f64,
+    /// The power fitted to the deviation over all outputs.
+    pub power: Option<Power>,
+}
+
+impl Comparison {
+    /// The largest |z|.
+    pub fn largest_z(&self) -> f64 {
+        let all = self.outputs.iter().flat_map(|output| &output.widths).flat_map(|width| &width.z);
+        all.fold(0.0, |most: f64, z| most.max(z.abs()))
+    }
+
+    /// Whether some |z| is too large.
+    pub fn z_is_off(&self) -> bool {
+        self.largest_z() > self.threshold
+    }
+
+    /// Whether the deviation decays too slowly.
+    pub fn power_is_off(&self) -> bool {
+        self.power.is_some_and(|power| power.power - 2.0 * power.stderr > SLOWEST)
+    }
+}
+
+/// Compares runs over seeds with the limits of the same program.
+pub fn compare(limits: &Limits, runs: &[Run]) -> Comparison {
+    let freedom = limits.replicates.saturating_sub(1).max(1) as f64;
+    let mut outputs: Vec<Compared> = Vec::new();
+    for (position, limit) in limits.outputs.iter().enumerate() {
+        let (values, errors) = match limit.kets.as_slice() {
+            [] => (limit.values.clone(), limit.errors.clone()),
+            kets => (kets.iter().map(|ket| ket.mean).collect(), limit.ket_errors.clone()),
+        };
+        let at = |run: &Run| at_width(run, position, (&values, &errors), freedom);
+        let widths: Vec<AtWidth> = runs.iter().map(at).collect();
+        let power = decay(
+            &widths.iter().map(|at| (at.width, at.rms)).collect::<Vec<_>>(),
+            (&values, &errors),
+            runs,
+        );
+        let (name, shape) = (limit.name.clone(), limit.shape.clone());
+        outputs.push(Compared { name, shape, limit: values, errors, widths, power });
+    }
+    let cells = outputs.iter().flat_map(|o| &o.widths).map(|w| w.z.len()).sum::<usize>();
+    let power = overall(&outputs, runs);
+    Comparison { outputs, threshold: sidak(LIMIT_Z, cells.max(1)), power }
+}
+
+fn at_width(
+    run: &Run,
+    position: usize,
+    (limit, errors): (&[f64], &[f64]),
+    freedom: f64,
+) -> AtWidth {
+    let output = &run.outputs[position];
+    let statistics = output.statistics();
+    let seeds = run.seeds.len() as f64;
+    let mean: Vec<f64> = statistics.iter().map(|(mean, _)| *mean).collect();
+    let stderr: Vec<f64> = statistics.iter().map(|(_, stderr)| stderr.unwrap_or(0.0)).collect();
+    let z = (0..mean.len())
+        .map(|k| {
+            let rounding = 1e-6 * mean[k].abs().max(limit[k].abs()).max(f64::MIN_POSITIVE);
+            let (a, b) = (stderr[k].powi(2), errors[k].powi(2) + rounding * rounding);
+            let t = (mean[k] - limit[k]) / (a + b).sqrt();
+            let degrees = (a + b).powi(2) / (a * a / (seeds - 1.0).max(1.0) + b * b / freedom);
+            student_to_normal(t, degrees)
+        })
+        .collect();
+    let squares = output
+        .values
+        .iter()
+        .flat_map(|values| values.iter().zip(limit))
+        .map(|(v, l)| (v - l).powi(2));
+    let count = output.values.len() * limit.len();
+    let rms = (squares.sum::<f64>() / count.max(1) as f64).sqrt();
+    AtWidth { width: run.width, mean, stderr, z, rms }
+}
+
+/// The fitted power of a deviation that stands out from the limit's own error and from rounding.
+fn decay(
+    points: &[(usize, f64)],
+    (limit, errors): (&[f64], &[f64]),
+    runs: &[Run],
+) -> Option<Power> {
+    let count = limit.len().max(1) as f64;
+    let error = (errors.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
+    let size = limit.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    let clear = |rms: f64| rms > 3.0 * error && rms > 1e-6 * size && rms > 1e-12;
+    if points.len() < 3 || !points.iter().all(|(_, rms)| clear(*rms)) {
+        return None;
+    }
+    let point = |(position, (width, rms)): (usize, &(usize, f64))| {
+        let cells = (runs[position].seeds.len() * limit.len()).max(2) as f64;
+        Deviation {
+            width: *width as f64,
+            value: (rms * rms - error * error).sqrt(),
+            stderr: rms / (2.0 * cells).sqrt(),
+        }
+    };
+    fit_power(&points.iter().enumerate().map(point).collect::<Vec<_>>())
+}
+
+/// The power of the RMS deviation over all outputs whose deviation can be fitted.
+fn overall(outputs: &[Compared], runs: &[Run]) -> Option<Power> {
+    let fitted: Vec<&Compared> = outputs.iter().filter(|output| output.power.is_some()).collect();
+    if fitted.is_empty() {
+        return None;
+    }
+    // Each output relative to its largest deviation, so that large ones do not hide the others.
+    let scale = |output: &Compared| output.widths.iter().map(|at| at.rms).fold(0.0, f64::max);
+    let point = |position: usize| {
+        let squares =
+            fitted.iter().map(|output| (output.widths[position].rms / scale(output)).powi(2));
+        let rms = (squares.sum::<f64>() / fitted.len() as f64).sqrt();
+        let cells: usize = fitted.iter().map(|output| output.limit.len()).sum::<usize>()
+            * runs[position].seeds.len();
+        Deviation {
+            width: runs[position].width as f64,
+            value: rms,
+            stderr: rms / (2.0 * cells as f64).sqrt(),
+        }
+    };
+    fit_power(&(0..runs.len()).map(point).collect::<Vec<_>>())
+}
