@@ -115,6 +115,13 @@ impl Diags {
         }
     }
 
+    /// Those that are at least this bad.
+    #[must_use]
+    pub fn at_least(&self, severity: Severity) -> Self {
+        let list = self.list.iter().filter(|d| d.severity >= severity).cloned().collect();
+        Self { list, seen: BTreeSet::new() }
+    }
+
     /// Whether an error was reported.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|d| d.severity == Severity::Error)

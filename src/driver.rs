@@ -3,7 +3,6 @@
 //! Nothing here reads a file or prints; `cli` does.
 
 pub mod compare;
-pub mod sample;
 
 use crate::analyze::{Facts, analyze};
 use crate::diag::Diags;

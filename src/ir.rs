@@ -6,8 +6,10 @@
 //! every subexpression knows its own axes and hoisting, factorisation and contraction order are local rewrites.
 
 pub mod build;
+pub mod graphviz;
 pub mod node;
 pub mod passes;
+pub mod print;
 pub mod scalar;
 
 pub use node::{

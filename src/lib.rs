@@ -9,6 +9,7 @@
 //! a dense array of random numbers, or the operator of Def. 2.6.7 of [TP4b] (Yang & Littwin, arXiv 2308.01814).
 
 pub mod analyze;
+pub mod cli;
 pub mod codegen;
 pub mod diag;
 pub mod driver;

@@ -1,2 +1,6 @@
 //! The `tpc` binary.
-fn main() {}
+
+fn main() {
+    sigpipe::reset();
+    std::process::exit(tpc::cli::main());
+}

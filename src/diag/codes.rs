@@ -50,6 +50,7 @@ macro_rules! codes {
 
 codes! {
     // 00 source, IO, command line
+    CANNOT_READ = "E0001", "file cannot be read";
     // 01 lexical
     UNKNOWN_CHARACTER = "E0101", "unknown character";
     MALFORMED_NUMBER = "E0102", "malformed number";
@@ -186,5 +187,8 @@ codes! {
     TOO_MANY_EVALUATIONS = "E0802", "too many evaluations";
     RUN_NOT_FINITE = "E0803", "value is not finite";
     NO_WIDTH = "E0804", "width 0";
+    CANNOT_EXECUTE = "E0805", "program cannot be executed";
     // 09 limit
+    LIMIT_POLE = "E0901", "pole at the limit of its argument";
+    LIMIT_JUMP = "E0902", "jump at the limit of its argument";
 }

@@ -4,7 +4,7 @@
 //! difference of the seed mean and the limit over their joint standard error, with Welch–Satterthwaite degrees of
 //! freedom; z is the normal number that is exceeded as often.
 
-use super::sample::Run;
+use crate::finite::{OutputResult, RunResult as Run};
 use crate::limit::Limits;
 use crate::num::special::student_to_normal;
 use crate::num::stats::{Deviation, Power, fit_power, sidak};
@@ -106,10 +106,9 @@ fn at_width(
     freedom: f64,
 ) -> AtWidth {
     let output = &run.outputs[position];
-    let statistics = output.statistics();
     let seeds = run.seeds.len() as f64;
-    let mean: Vec<f64> = statistics.iter().map(|(mean, _)| *mean).collect();
-    let stderr: Vec<f64> = statistics.iter().map(|(_, stderr)| stderr.unwrap_or(0.0)).collect();
+    let mean = output.mean.clone();
+    let stderr = output.stderr.clone().unwrap_or_else(|| vec![0.0; mean.len()]);
     let z = (0..mean.len())
         .map(|k| {
             let rounding = 1e-6 * mean[k].abs().max(limit[k].abs()).max(f64::MIN_POSITIVE);
@@ -119,14 +118,22 @@ fn at_width(
             student_to_normal(t, degrees)
         })
         .collect();
-    let squares = output
-        .values
-        .iter()
-        .flat_map(|values| values.iter().zip(limit))
-        .map(|(v, l)| (v - l).powi(2));
-    let count = output.values.len() * limit.len();
-    let rms = (squares.sum::<f64>() / count.max(1) as f64).sqrt();
+    let rms = rms_deviation(output, limit);
     AtWidth { width: run.width, mean, stderr, z, rms }
+}
+
+/// Root mean square over seeds and entries of the deviation; of a vec, of its mean.
+fn rms_deviation(output: &OutputResult, limit: &[f64]) -> f64 {
+    let mut squares = 0.0;
+    for seed in &output.values {
+        let inner = seed.len() / limit.len().max(1);
+        for (entry, limit) in seed.chunks(inner.max(1)).zip(limit) {
+            let mean = entry.iter().sum::<f64>() / entry.len() as f64;
+            squares += (mean - limit).powi(2);
+        }
+    }
+    let count = output.values.len() * limit.len();
+    (squares / count.max(1) as f64).sqrt()
 }
 
 /// The fitted power of a deviation that stands out from the limit's own error and from rounding.

@@ -248,14 +248,16 @@ fn collect(
         let shape = ir.shape(output.node);
         let wide = shape.width > 0;
         let estimate = &replicates.whole.estimates[root];
-        let method = if is_sampled(ir, output.node) { "particles" } else { "exact" };
-        let method = if ir.is_zero(output.node) { "symmetry" } else { method };
         LimitOutput {
             name: output.name.clone(),
             shape: shape.stat.clone(),
             values: if wide { Vec::new() } else { estimate.mean.clone() },
             errors: if wide { Vec::new() } else { replicates.errors[root].clone() },
-            methods: if wide { Vec::new() } else { vec![method; estimate.mean.len()] },
+            methods: if wide {
+                Vec::new()
+            } else {
+                methods(ir, output.node, &estimate.mean, &replicates.errors[root])
+            },
             ket_errors: if wide { replicates.errors[root].clone() } else { Vec::new() },
             kets: if wide { kets(&replicates.whole.values, root) } else { Vec::new() },
         }
@@ -267,6 +269,17 @@ fn collect(
     };
     let outputs = program.outputs.iter().enumerate().map(output).collect();
     (outputs, (0..program.expects.len()).map(expect).collect())
+}
+
+/// How each entry was found: exact 0 is symmetry, what needs no sample is exact, the rest are particles.
+fn methods(ir: &Ir, node: NodeId, values: &[f64], errors: &[f64]) -> Vec<&'static str> {
+    let sampled = is_sampled(ir, node);
+    let method = |(value, error): (&f64, &f64)| match (sampled, *value == 0.0 && *error == 0.0) {
+        (_, true) => "symmetry",
+        (true, false) => "particles",
+        (false, false) => "exact",
+    };
+    values.iter().zip(errors).map(method).collect()
 }
 
 /// Summaries of the columns of a vec, over all particles of all replicates.

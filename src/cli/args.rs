@@ -1,0 +1,266 @@
+//! What can be written on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A compiler for Tensor Programs: checks how a wide network scales, simulates it, and evaluates its infinite-width limit.
+///
+/// Exit codes: 0 fine; 1 the program is wrong, or an expectation, tolerance or comparison fails; 2 usage or files;
+/// 101 a fault in tpc; 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "tpc", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) shown: Shown,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// How messages are shown.
+#[derive(Debug, Args)]
+pub(super) struct Shown {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub(super) color: Colour,
+    /// Show errors only
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Show notes too
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check a program: names, kinds, shapes, powers of n, hypotheses
+    Check(CheckArgs),
+    /// Simulate at finite width
+    Run(RunArgs),
+    /// Evaluate the infinite-width limit
+    Limit(LimitArgs),
+    /// Put the limit beside finite widths, with z-scores and the fitted power of n
+    Compare(CompareArgs),
+    /// Evaluate every `expect` of the programs
+    Test(TestArgs),
+    /// Lay programs out in the standard form
+    Fmt(FmtArgs),
+    /// Explain an error code
+    Explain(ExplainArgs),
+    /// Print what a program becomes
+    Emit(EmitArgs),
+    /// Print version and capabilities
+    Version(VersionArgs),
+    /// Print shell completions
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
+}
+
+/// A program and its constants.
+#[derive(Debug, Args)]
+pub(super) struct Input {
+    /// The program, or `-` for standard input
+    pub(super) file: String,
+    /// Replace a `const`: `--set M=8`
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) set: Vec<String>,
+    /// The name that messages give to standard input
+    #[arg(long, value_name = "NAME", default_value = "<stdin>")]
+    pub(super) stdin_filename: String,
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+pub(super) struct Results {
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+    /// Also write results to a file: .json, .csv or .npz
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Overwrite files, and run in spite of limits
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Threads; all cores by default. Results do not depend on it
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DiagnosticFormat {
+    Human,
+    Short,
+    Json,
+    Sarif,
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Print kind, shape and scale of every value
+    #[arg(long)]
+    pub(super) types: bool,
+    /// How diagnostics are printed
+    #[arg(long, value_enum, default_value_t = DiagnosticFormat::Human)]
+    pub(super) format: DiagnosticFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Digits {
+    F32,
+    F64,
+}
+
+/// Which finite networks.
+#[derive(Debug, Args)]
+pub(super) struct Finite {
+    /// Widths: `4096` or `256,1024,4096`
+    #[arg(long, visible_alias = "widths", value_name = "N", value_delimiter = ',')]
+    pub(super) width: Vec<usize>,
+    /// How many seeds, from `--seed` on
+    #[arg(long, value_name = "COUNT")]
+    pub(super) seeds: Option<usize>,
+    /// The first seed
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// How columns are stored
+    #[arg(long, value_enum, default_value_t = Digits::F32)]
+    pub(super) precision: Digits,
+}
+
+/// How exact the limit should be.
+#[derive(Debug, Args)]
+pub(super) struct Accuracy {
+    /// The error to reach, relative to max(1, |value|); particles are doubled until it is
+    #[arg(long, value_name = "ERROR")]
+    pub(super) tol: Option<f64>,
+    /// Particles to begin with
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub(super) particles: usize,
+    /// Independent replicates
+    #[arg(long, value_name = "R", default_value_t = 8)]
+    pub(super) replicates: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) finite: Finite,
+    #[command(flatten)]
+    pub(super) results: Results,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LimitArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) accuracy: Accuracy,
+    /// The seed of the particles
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Print kets as hat + dot and scalars as expectations
+    #[arg(long)]
+    pub(super) symbolic: bool,
+    /// The same in LaTeX
+    #[arg(long)]
+    pub(super) latex: bool,
+    #[command(flatten)]
+    pub(super) results: Results,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) finite: Finite,
+    #[command(flatten)]
+    pub(super) accuracy: Accuracy,
+    /// Draw the comparison
+    #[arg(long, value_name = "FILE.svg")]
+    pub(super) plot: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) results: Results,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TestArgs {
+    /// Programs
+    #[arg(required = true)]
+    pub(super) files: Vec<String>,
+    #[command(flatten)]
+    pub(super) accuracy: Accuracy,
+    /// Threads; all cores by default
+    #[arg(long, value_name = "COUNT")]
+    pub(super) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FmtArgs {
+    /// Programs, or `-` for standard input
+    #[arg(required = true)]
+    pub(super) files: Vec<String>,
+    /// Change nothing; exit with 1 if something would change
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Change nothing; print what would change
+    #[arg(long)]
+    pub(super) diff: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// A code such as E0501
+    pub(super) code: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stage {
+    /// The graph after lowering, one node a line
+    Core,
+    /// The same for Graphviz
+    Dot,
+    /// The leading-order graph, one node a line
+    Leading,
+    /// The compiled loops
+    Clif,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EmitArgs {
+    /// What to print
+    pub(super) stage: Stage,
+    #[command(flatten)]
+    pub(super) input: Input,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VersionArgs {
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}

@@ -1,0 +1,175 @@
+//! `tpc compare`: the command that a newcomer runs first.
+
+use super::args::{CompareArgs, Shown};
+use super::output::{self, Array, Report, entry_name};
+use super::session::{Session, complain};
+use super::{exit, files, limit, plot, run, table};
+use crate::driver::Checked;
+use crate::driver::compare::{Comparison, compare};
+use crate::finite::RunResult as Run;
+use crate::num::stats::Power;
+use serde_json::{Value, json};
+
+/// Widths when none are given.
+const WIDTHS: [usize; 5] = [256, 512, 1024, 2048, 4096];
+/// Seeds when none are given.
+const SEEDS: usize = 8;
+
+pub(super) fn main(args: &CompareArgs, shown: &Shown) -> i32 {
+    let mut session = match Session::open(&args.input, shown) {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    let Some(Checked { program, facts }) = session.checked() else { return session.wrong() };
+    session.report();
+    match compared(&mut session, args, (&program, &facts.leading)) {
+        Ok(comparison) => verdict(&comparison),
+        Err(code) => code,
+    }
+}
+
+/// Limit, finite widths, table and plot; an exit code after a message if something fails.
+fn compared(
+    session: &mut Session<'_>,
+    args: &CompareArgs,
+    (program, leading): (&crate::ir::Program, &crate::ir::Program),
+) -> Result<Comparison, i32> {
+    let widths =
+        if args.finite.width.is_empty() { WIDTHS.to_vec() } else { args.finite.width.clone() };
+    let plan =
+        run::Plan::new(&args.finite, widths, args.finite.seeds.unwrap_or(SEEDS), &args.results);
+    let accuracy = limit::options(&args.accuracy, args.finite.seed);
+    let limits = limit::evaluated(session, leading, &accuracy, args.results.threads)?;
+    let runs = run::sampled(session, program, &plan, args.results.threads)?;
+    if run::was_interrupted() {
+        return Err(exit::INTERRUPTED);
+    }
+    let comparison = compare(&limits, &runs);
+    output::deliver(&report(session, &comparison, &runs), &args.results)?;
+    if let Some(path) = &args.plot {
+        let svg = plot::comparison(&comparison, session.name());
+        files::write(path, svg.as_bytes(), true).map_err(|problem| {
+            complain(&format!("error: {problem}"));
+            exit::USAGE
+        })?;
+        complain(&format!("wrote {}", path.display()));
+    }
+    Ok(comparison)
+}
+
+fn verdict(comparison: &Comparison) -> i32 {
+    if comparison.z_is_off() || comparison.power_is_off() { exit::WRONG } else { exit::FINE }
+}
+
+fn power_text(power: &Power) -> String {
+    format!("{:.3} ± {:.3}", power.power, power.stderr)
+}
+
+fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Report {
+    let mut rows = vec![
+        ["output", "limit", "error", "width", "mean", "stderr", "z"].map(str::to_owned).to_vec(),
+    ];
+    let mut shown = Vec::new();
+    for output in &comparison.outputs {
+        for k in 0..output.limit.len() {
+            let name = entry_name(&output.name, &output.shape, k);
+            let mut row = vec![name.clone(), table::with_error(output.limit[k], output.errors[k])];
+            for at in &output.widths {
+                row.push(format!(
+                    "{}\nz {:+.1}",
+                    table::with_error(at.mean[k], at.stderr[k]),
+                    at.z[k]
+                ));
+                let numbers = [output.limit[k], output.errors[k]].map(|x| format!("{x:e}"));
+                let [limit, error] = numbers;
+                let cells = [at.mean[k], at.stderr[k], at.z[k]].map(|x| format!("{x:e}"));
+                rows.push(
+                    [vec![name.clone(), limit, error, at.width.to_string()], cells.to_vec()]
+                        .concat(),
+                );
+            }
+            shown.push(row);
+        }
+    }
+    let widths: Vec<String> = runs.iter().map(|run| format!("n = {}", run.width)).collect();
+    let header: Vec<&str> =
+        ["output", "limit"].into_iter().chain(widths.iter().map(String::as_str)).collect();
+    let table = table::table(&header, &shown);
+    let text = format!("{table}\n{}", summary(comparison, runs));
+    Report { text, json: json_of(session, comparison), rows, arrays: arrays(comparison) }
+}
+
+/// The judgement in three lines.
+fn summary(comparison: &Comparison, runs: &[Run]) -> String {
+    let seeds = runs.first().map_or(0, |run| run.seeds.len());
+    let z = comparison.largest_z();
+    let verdict = if comparison.z_is_off() {
+        "the limit and the finite widths disagree"
+    } else {
+        "they agree"
+    };
+    let mut text = format!(
+        "{seeds} seeds per width; largest |z| {z:.2}, allowed {:.2} (4 for one cell, Šidák over all): {verdict}\n",
+        comparison.threshold
+    );
+    match &comparison.power {
+        Some(power) => {
+            let verdict = if comparison.power_is_off() {
+                "slower than n^(-1/2)"
+            } else if power.power + 2.0 * power.stderr < -0.65 {
+                "faster than n^(-1/2)"
+            } else {
+                "as n^(-1/2), as it should"
+            };
+            text.push_str(&format!("deviation from the limit goes like n^({}): {verdict}\n", power_text(power)));
+        }
+        None => text.push_str("no power was fitted: fewer than 3 widths, or a deviation within the limit's own error\n"),
+    }
+    text
+}
+
+fn json_of(session: &Session<'_>, comparison: &Comparison) -> Value {
+    let outputs: Vec<Value> = comparison
+        .outputs
+        .iter()
+        .map(|output| {
+            let width = |at: &crate::driver::compare::AtWidth| {
+                json!({"width": at.width, "mean": at.mean, "stderr": at.stderr, "z": at.z, "rms_deviation": at.rms})
+            };
+            json!({
+                "name": output.name, "shape": output.shape, "limit": output.limit, "errors": output.errors,
+                "widths": output.widths.iter().map(width).collect::<Vec<_>>(),
+                "power": output.power.map(|power| power.power),
+                "power_stderr": output.power.map(|power| power.stderr),
+            })
+        })
+        .collect();
+    json!({
+        "command": "compare",
+        "file": session.name(),
+        "outputs": outputs,
+        "largest_z": comparison.largest_z(),
+        "allowed_z": comparison.threshold,
+        "power": comparison.power.map(|power| power.power),
+        "power_stderr": comparison.power.map(|power| power.stderr),
+        "provenance": output::provenance(session),
+    })
+}
+
+fn arrays(comparison: &Comparison) -> Vec<Array> {
+    let mut arrays = Vec::new();
+    for output in &comparison.outputs {
+        let array = |suffix: &str, values: &[f64]| Array {
+            name: format!("{}{suffix}", output.name),
+            shape: output.shape.clone(),
+            values: values.to_vec(),
+        };
+        arrays.push(array("", &output.limit));
+        arrays.push(array(".error", &output.errors));
+        for at in &output.widths {
+            arrays.push(array(&format!("@{}", at.width), &at.mean));
+            arrays.push(array(&format!("@{}.stderr", at.width), &at.stderr));
+        }
+    }
+    arrays
+}

@@ -1,0 +1,34 @@
+//! `tpc emit`.
+
+use super::args::{EmitArgs, Shown, Stage};
+use super::exit;
+use super::session::{Session, print};
+use crate::codegen::execute::{ExecOptions, loop_text};
+use crate::ir::{NodeId, graphviz, print as listing};
+
+pub(super) fn main(args: &EmitArgs, shown: &Shown) -> i32 {
+    let mut session = match Session::open(&args.input, shown) {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    if args.stage == Stage::Leading {
+        let Some(checked) = session.checked() else { return session.wrong() };
+        session.report();
+        print(&listing::listing(&checked.facts.leading));
+        return exit::FINE;
+    }
+    let Some(program) = session.lowered() else { return session.wrong() };
+    session.report();
+    match args.stage {
+        Stage::Core | Stage::Leading => print(&listing::listing(&program)),
+        Stage::Dot => print(&graphviz::graph(&program)),
+        Stage::Clif => {
+            let roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
+            match loop_text::<f32>(&program.ir, &roots, 1024, &ExecOptions::default()) {
+                Ok(loops) => print(&loops.join("\n")),
+                Err(error) => return session.failed(&program.ir, &error),
+            }
+        }
+    }
+    exit::FINE
+}

@@ -1,0 +1,134 @@
+//! `tpc limit`.
+
+use super::args::{Accuracy, LimitArgs, Shown};
+use super::output::{self, Array, Report, entry_name};
+use super::run::kets_json;
+use super::session::{Session, about, complain, on_threads};
+use super::{exit, table};
+use crate::diag::codes;
+use crate::driver::Checked;
+use crate::ir::Program;
+use crate::limit::{LimitError, LimitOptions, LimitOutput, Limits, evaluate};
+use serde_json::{Value, json};
+
+pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
+    let mut session = match Session::open(&args.input, shown) {
+        Ok(session) => session,
+        Err(code) => return code,
+    };
+    if args.symbolic || args.latex {
+        complain(
+            "error: symbolic limits are not available yet; `tpc emit leading` prints the leading-order program",
+        );
+        return exit::USAGE;
+    }
+    let Some(Checked { facts, .. }) = session.checked() else { return session.wrong() };
+    session.report();
+    let options = options(&args.accuracy, args.seed);
+    let limits = match evaluated(&mut session, &facts.leading, &options, args.results.threads) {
+        Ok(limits) => limits,
+        Err(code) => return code,
+    };
+    if let Err(code) = output::deliver(&report(&session, &limits, &options), &args.results) {
+        return code;
+    }
+    if limits.met { exit::FINE } else { exit::WRONG }
+}
+
+pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
+    let standard = LimitOptions::default();
+    LimitOptions {
+        tol: accuracy.tol,
+        seed,
+        particles: accuracy.particles.max(16),
+        most: standard.most.max(accuracy.particles),
+        replicates: accuracy.replicates.max(2),
+    }
+}
+
+/// Evaluates the leading-order program; an exit code after a message if that fails.
+pub(super) fn evaluated(
+    session: &mut Session<'_>,
+    leading: &Program,
+    options: &LimitOptions,
+    threads: Option<usize>,
+) -> Result<Limits, i32> {
+    match on_threads(threads, || evaluate(leading, options)) {
+        Ok(limits) => Ok(limits),
+        Err(LimitError::Execution(error)) => Err(session.failed(&leading.ir, &error)),
+        Err(LimitError::Discontinuous { node, value, error, pole }) => {
+            let (code, word) =
+                if pole { (codes::LIMIT_POLE, "a pole") } else { (codes::LIMIT_JUMP, "a jump") };
+            let problem = about(&leading.ir, code, Some(node))
+                .here(format!("this function has {word} at 0"))
+                .note(format!("found:    an argument whose limit is {value:.3e} ± {error:.1e}"))
+                .note("expected: a limit that differs from 0 by more than its error");
+            session.diags.push(problem);
+            Err(session.wrong())
+        }
+    }
+}
+
+fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Report {
+    let mut rows = vec![["output", "limit", "error", "method"].map(str::to_owned).to_vec()];
+    let mut shown = Vec::new();
+    let mut lines = String::new();
+    for output in &limits.outputs {
+        for (k, ket) in output.kets.iter().enumerate() {
+            let name = entry_name(&output.name, &output.shape, k);
+            lines.push_str(&format!("|{name}⟩: {}\n", table::ket(ket)));
+        }
+        for (k, value) in output.values.iter().enumerate() {
+            let (name, error) = (entry_name(&output.name, &output.shape, k), output.errors[k]);
+            let missed = options.tol.is_some_and(|tol| error > tol * value.abs().max(1.0));
+            let method = output.methods[k];
+            let note =
+                if missed { format!("{method}; tolerance not met") } else { method.to_owned() };
+            shown.push(vec![name.clone(), table::with_error(*value, error), note]);
+            rows.push(vec![name, format!("{value:e}"), format!("{error:e}"), method.to_owned()]);
+        }
+    }
+    let table = table::table(&["output", "limit ± error", "method"], &shown);
+    let table = if shown.is_empty() { String::new() } else { table + "\n" };
+    let effort = match limits.particles {
+        0 => "nothing had to be sampled".to_owned(),
+        n => format!("{n} particles × {} replicates, seed {}", limits.replicates, options.seed),
+    };
+    let arrays = limits.outputs.iter().filter(|output| output.kets.is_empty()).map(array);
+    Report {
+        text: format!("{table}{lines}{effort}"),
+        json: json_of(session, limits, options),
+        rows,
+        arrays: arrays.collect(),
+    }
+}
+
+fn array(output: &LimitOutput) -> Array {
+    Array { name: output.name.clone(), shape: output.shape.clone(), values: output.values.clone() }
+}
+
+fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Value {
+    let outputs: Vec<Value> = limits
+        .outputs
+        .iter()
+        .map(|output| {
+            if output.kets.is_empty() {
+                json!({
+                    "name": output.name, "shape": output.shape, "values": output.values,
+                    "errors": output.errors, "methods": output.methods,
+                })
+            } else {
+                json!({"name": output.name, "shape": output.shape, "ket": kets_json(&output.kets, &output.shape)})
+            }
+        })
+        .collect();
+    json!({
+        "command": "limit",
+        "file": session.name(),
+        "seed": options.seed,
+        "outputs": outputs,
+        "particles": limits.particles,
+        "replicates": limits.replicates,
+        "provenance": output::provenance(session),
+    })
+}

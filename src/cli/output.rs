@@ -1,0 +1,100 @@
+//! Result files: JSON, CSV, NPZ, each with what is needed to repeat the run.
+
+use super::args::{Format, Results};
+use super::session::{Session, complain, print};
+use super::{exit, files};
+use ndarray::{ArrayD, IxDyn};
+use ndarray_npy::NpzWriter;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::io::Cursor;
+
+/// A named array of results.
+pub(super) struct Array {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f64>,
+}
+
+/// The results of a command in all the forms in which they are written.
+pub(super) struct Report {
+    /// For people.
+    pub(super) text: String,
+    /// The stable form of cli.md.
+    pub(super) json: Value,
+    /// Header and rows.
+    pub(super) rows: Vec<Vec<String>>,
+    /// Arrays by name.
+    pub(super) arrays: Vec<Array>,
+}
+
+/// What every result file carries.
+pub(super) fn provenance(session: &Session<'_>) -> Value {
+    let hash = Sha256::digest(session.text().as_bytes());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    json!({
+        "tpc": env!("CARGO_PKG_VERSION"),
+        "source_sha256": hash,
+        "command_line": arguments.join(" "),
+        "rng": crate::finite::RNG,
+    })
+}
+
+/// Prints a report and writes the file that was asked for; an exit code if that fails.
+pub(super) fn deliver(report: &Report, results: &Results) -> Result<(), i32> {
+    match results.format {
+        Format::Human => print(&report.text),
+        Format::Json => print(&pretty(&report.json)),
+    }
+    let Some(path) = &results.output else { return Ok(()) };
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let bytes = match extension {
+        "json" => Ok(pretty(&report.json).into_bytes()),
+        "csv" => csv_bytes(&report.rows),
+        "npz" => npz_bytes(&report.arrays),
+        _ => Err(format!("`{}`: results are written as .json, .csv or .npz", path.display())),
+    };
+    bytes.and_then(|bytes| files::write(path, &bytes, results.force)).map_err(|problem| {
+        complain(&format!("error: {problem}"));
+        exit::USAGE
+    })
+}
+
+/// Indented JSON with a final line end.
+pub(super) fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn csv_bytes(rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).map_err(|error| error.to_string())?;
+    }
+    writer.into_inner().map_err(|error| error.to_string())
+}
+
+fn npz_bytes(arrays: &[Array]) -> Result<Vec<u8>, String> {
+    let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    for array in arrays {
+        let values = ArrayD::from_shape_vec(IxDyn(&array.shape), array.values.clone());
+        let values = values.map_err(|error| error.to_string())?;
+        writer.add_array(array.name.as_str(), &values).map_err(|error| error.to_string())?;
+    }
+    let cursor = writer.finish().map_err(|error| error.to_string())?;
+    Ok(cursor.into_inner())
+}
+
+/// `name[1, 2]` for an entry of an array.
+pub(super) fn entry_name(name: &str, shape: &[usize], flat: usize) -> String {
+    if shape.is_empty() {
+        return name.to_owned();
+    }
+    let mut rest = flat;
+    let mut places = vec![String::new(); shape.len()];
+    for (place, size) in places.iter_mut().zip(shape).rev() {
+        *place = (rest % size).to_string();
+        rest /= size;
+    }
+    format!("{name}[{}]", places.join(", "))
+}

@@ -1,0 +1,149 @@
+//! One program on its way through a command: sources, diagnostics, constants, terminal.
+
+use super::args::{Colour, Input, Shown};
+use super::exit;
+use super::files::{self, Disk};
+use crate::codegen::ExecError;
+use crate::diag::render::{Format, render, summary};
+use crate::diag::{Code, Diagnostic, Diags, Severity, codes};
+use crate::driver::{self, Checked};
+use crate::ir::{Ir, NodeId, Program};
+use crate::lower::Overrides;
+use crate::source::{FileId, SourceMap};
+use std::io::{IsTerminal, Write};
+
+/// A program that was read, and what is said about it.
+pub(super) struct Session<'a> {
+    pub(super) sources: SourceMap,
+    pub(super) file: FileId,
+    pub(super) diags: Diags,
+    overrides: Overrides,
+    shown: &'a Shown,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the program; an exit code after a message if that fails.
+    pub(super) fn open(input: &Input, shown: &'a Shown) -> Result<Self, i32> {
+        let mut overrides = Overrides::new();
+        for set in &input.set {
+            let Some((name, value)) = set.split_once('=') else {
+                complain(&format!("error: `--set {set}` is not NAME=VALUE"));
+                return Err(exit::USAGE);
+            };
+            overrides.insert(name.trim().to_owned(), value.trim().to_owned());
+        }
+        let (name, text) =
+            files::source(&input.file, &input.stdin_filename).map_err(|problem| {
+                complain(&format!(
+                    "error[{}]: {}\n  = {problem}",
+                    codes::CANNOT_READ,
+                    codes::CANNOT_READ.title()
+                ));
+                exit::USAGE
+            })?;
+        let mut sources = SourceMap::default();
+        let file = sources.add(name, text);
+        Ok(Self { sources, file, diags: Diags::default(), overrides, shown })
+    }
+
+    /// The program for finite width.
+    pub(super) fn lowered(&mut self) -> Option<Program> {
+        driver::lowered(&mut self.sources, self.file, &Disk, &self.overrides, &mut self.diags)
+    }
+
+    /// The program with its scales and its leading order.
+    pub(super) fn checked(&mut self) -> Option<Checked> {
+        driver::check(&mut self.sources, self.file, &Disk, &self.overrides, &mut self.diags)
+    }
+
+    /// The file's name as it was given.
+    pub(super) fn name(&self) -> &str {
+        &self.sources.get(self.file).name
+    }
+
+    /// The text of the file.
+    pub(super) fn text(&self) -> &str {
+        &self.sources.get(self.file).text
+    }
+
+    /// Prints diagnostics to standard error.
+    pub(super) fn report(&self) {
+        let least = match (self.shown.quiet, self.shown.verbose) {
+            (true, _) => Severity::Error,
+            (false, false) => Severity::Warning,
+            (false, true) => Severity::Note,
+        };
+        let kept = self.diags.at_least(least);
+        let format = if use_colour(self.shown.color) { Format::Coloured } else { Format::Human };
+        let mut text = render(&kept, &self.sources, format);
+        let counts = summary(&kept);
+        if !counts.is_empty() {
+            text.push_str(&format!("{counts}\n"));
+        }
+        complain(text.trim_end_matches('\n'));
+    }
+
+    /// Reports, and gives the exit code of a program that is wrong.
+    pub(super) fn wrong(&self) -> i32 {
+        self.report();
+        exit::WRONG
+    }
+
+    /// Reports why a program could not be executed.
+    pub(super) fn failed(&mut self, ir: &Ir, error: &ExecError) -> i32 {
+        let (code, node) = match error {
+            ExecError::NonFinite { node } => (codes::RUN_NOT_FINITE, Some(*node)),
+            ExecError::NotDense { node, .. } | ExecError::Unsupported { node } => {
+                (codes::CANNOT_EXECUTE, Some(*node))
+            }
+            ExecError::Jit(_) => (codes::CANNOT_EXECUTE, None),
+        };
+        let problem = about(ir, code, node).here(error.to_string());
+        self.diags.push(problem);
+        self.wrong()
+    }
+}
+
+/// A message about a node, at its place in the source.
+pub(super) fn about(ir: &Ir, code: Code, node: Option<NodeId>) -> Diagnostic {
+    match node.and_then(|node| ir.origins(node).first()) {
+        Some(span) => Diagnostic::new(code, *span, code.title()),
+        None => Diagnostic::without_place(code, code.title()),
+    }
+}
+
+/// Whether to colour messages: the flag, then `NO_COLOR`, then the terminal.
+fn use_colour(choice: Colour) -> bool {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    match choice {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => !no_colour && !dumb && std::io::stderr().is_terminal(),
+    }
+}
+
+/// Writes a message to standard error.
+pub(super) fn complain(message: &str) {
+    if !message.is_empty() {
+        // Nothing can be done about a closed standard error.
+        let _ = writeln!(std::io::stderr(), "{message}");
+    }
+}
+
+/// Writes results to standard output.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+}
+
+/// Runs something on a pool of this many threads; all cores for `None`.
+pub(super) fn on_threads<R: Send>(threads: Option<usize>, run: impl FnOnce() -> R + Send) -> R {
+    match rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build() {
+        Ok(pool) => pool.install(run),
+        Err(_) => run(),
+    }
+}
