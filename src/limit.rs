@@ -5,10 +5,12 @@
 //! same compiled code as at finite width.
 
 mod evaluate;
+mod explain;
 mod particles;
 mod risks;
 
 pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
+pub use explain::explain;
 pub use particles::Particles;
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::args::{EmitArgs, Shown, Stage};
 use super::exit;
-use super::session::{Session, print};
-use crate::codegen::execute::{ExecOptions, loop_text};
+use super::session::{Session, complain, print};
+use crate::codegen::execute::{ExecOptions, prepare};
 use crate::ir::{NodeId, graphviz, print as listing};
 
 pub(super) fn main(args: &EmitArgs, shown: &Shown) -> i32 {
@@ -24,9 +24,15 @@ pub(super) fn main(args: &EmitArgs, shown: &Shown) -> i32 {
         Stage::Dot => print(&graphviz::graph(&program)),
         Stage::Clif => {
             let roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
-            match loop_text::<f32>(&program.ir, &roots, 1024, &ExecOptions::default()) {
-                Ok(loops) => print(&loops.join("\n")),
-                Err(error) => return session.failed(&program.ir, &error),
+            match prepare::<f32>(&program.ir, &roots, 1024, &ExecOptions::default()) {
+                Ok(prepared) => print(&prepared.loop_text().collect::<Vec<_>>().join(
+                    "
+",
+                )),
+                Err(error) => {
+                    complain(&format!("error: {error}"));
+                    return exit::WRONG;
+                }
             }
         }
     }

@@ -3,12 +3,11 @@
 use super::args::{Accuracy, LimitArgs, Shown};
 use super::output::{self, Array, Report, entry_name};
 use super::run::kets_json;
-use super::session::{Session, about, complain, on_threads};
+use super::session::{Session, complain, on_threads};
 use super::{exit, table};
-use crate::diag::codes;
 use crate::driver::Checked;
 use crate::ir::Program;
-use crate::limit::{LimitError, LimitOptions, LimitOutput, Limits, evaluate};
+use crate::limit::{LimitOptions, LimitOutput, Limits, evaluate, explain};
 use serde_json::{Value, json};
 
 pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
@@ -53,20 +52,10 @@ pub(super) fn evaluated(
     options: &LimitOptions,
     threads: Option<usize>,
 ) -> Result<Limits, i32> {
-    match on_threads(threads, || evaluate(leading, options)) {
-        Ok(limits) => Ok(limits),
-        Err(LimitError::Execution(error)) => Err(session.failed(&leading.ir, &error)),
-        Err(LimitError::Discontinuous { node, value, error, pole }) => {
-            let (code, word) =
-                if pole { (codes::LIMIT_POLE, "a pole") } else { (codes::LIMIT_JUMP, "a jump") };
-            let problem = about(&leading.ir, code, Some(node))
-                .here(format!("this function has {word} at 0"))
-                .note(format!("found:    an argument whose limit is {value:.3e} ± {error:.1e}"))
-                .note("expected: a limit that differs from 0 by more than its error");
-            session.diags.push(problem);
-            Err(session.wrong())
-        }
-    }
+    on_threads(threads, || evaluate(leading, options)).map_err(|error| {
+        session.diags.push(explain(leading, &error));
+        session.wrong()
+    })
 }
 
 fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Report {

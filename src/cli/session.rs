@@ -3,11 +3,10 @@
 use super::args::{Colour, Input, Shown};
 use super::exit;
 use super::files::{self, Disk};
-use crate::codegen::ExecError;
 use crate::diag::render::{Format, render, summary};
-use crate::diag::{Code, Diagnostic, Diags, Severity, codes};
+use crate::diag::{Diags, Severity, codes};
 use crate::driver::{self, Checked};
-use crate::ir::{Ir, NodeId, Program};
+use crate::ir::Program;
 use crate::lower::Overrides;
 use crate::source::{FileId, SourceMap};
 use std::io::{IsTerminal, Write};
@@ -87,28 +86,6 @@ impl<'a> Session<'a> {
     pub(super) fn wrong(&self) -> i32 {
         self.report();
         exit::WRONG
-    }
-
-    /// Reports why a program could not be executed.
-    pub(super) fn failed(&mut self, ir: &Ir, error: &ExecError) -> i32 {
-        let (code, node) = match error {
-            ExecError::NonFinite { node } => (codes::RUN_NOT_FINITE, Some(*node)),
-            ExecError::NotDense { node, .. } | ExecError::Unsupported { node } => {
-                (codes::CANNOT_EXECUTE, Some(*node))
-            }
-            ExecError::Jit(_) => (codes::CANNOT_EXECUTE, None),
-        };
-        let problem = about(ir, code, node).here(error.to_string());
-        self.diags.push(problem);
-        self.wrong()
-    }
-}
-
-/// A message about a node, at its place in the source.
-pub(super) fn about(ir: &Ir, code: Code, node: Option<NodeId>) -> Diagnostic {
-    match node.and_then(|node| ir.origins(node).first()) {
-        Some(span) => Diagnostic::new(code, *span, code.title()),
-        None => Diagnostic::without_place(code, code.title()),
     }
 }
 

@@ -191,4 +191,5 @@ codes! {
     // 09 limit
     LIMIT_POLE = "E0901", "pole at the limit of its argument";
     LIMIT_JUMP = "E0902", "jump at the limit of its argument";
+    LIMIT_NOT_FINITE = "E0903", "limit is not finite";
 }

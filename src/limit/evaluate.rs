@@ -111,7 +111,7 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     let mut roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
     roots.extend(program.expects.iter().flat_map(|expect| [expect.node, expect.value]));
     let risks = risks(&mut ir, &roots);
-    roots.extend(risks.iter().map(|risk| risk.scalar));
+    check_risks(&ir, &risks, options)?;
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
     let replicates = if samples { options.replicates.max(2) } else { 1 };
     let mut n = if samples { options.particles } else { 1 };
@@ -121,7 +121,6 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         let errors = errors(&whole, &half);
         let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
         if met || 2 * n > options.most || !samples {
-            check_risks(&risks, roots.len(), &whole, &errors)?;
             let kets = Replicates { whole: &whole, errors: &errors };
             let (outputs, expects) = collect(program, &ir, &kets);
             return Ok(Limits {
@@ -155,7 +154,8 @@ fn run(
     replicates: usize,
     seed: u64,
 ) -> Result<Sample, LimitError> {
-    let prepared = prepare::<f64>(ir, roots, n, &ExecOptions { tuples: Tuples::Independent })?;
+    let options = ExecOptions { tuples: Tuples::Independent };
+    let prepared = prepare::<f64>(ir, roots, n, &options)?;
     let one = |replicate: usize| {
         let stream = ((n as u64) << 20) + replicate as u64;
         prepared.run(&mut Particles::new(&ir.inits, n, seed, stream))
@@ -213,16 +213,19 @@ fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
         .all(|(estimate, errors)| estimate.mean.iter().zip(errors).all(fine))
 }
 
-fn check_risks(
-    risks: &[Risk],
-    roots: usize,
-    whole: &Sample,
-    errors: &[Vec<f64>],
-) -> Result<(), LimitError> {
-    let first = roots - risks.len();
-    for (position, risk) in risks.iter().enumerate() {
-        let estimate = &whole.estimates[first + position];
-        for (value, error) in estimate.mean.iter().zip(&errors[first + position]) {
+/// Refuses where a function is not continuous at the limit of its argument. This comes first: at a pole the rest may
+/// not even be finite.
+fn check_risks(ir: &Ir, risks: &[Risk], options: &LimitOptions) -> Result<(), LimitError> {
+    if risks.is_empty() {
+        return Ok(());
+    }
+    let scalars: Vec<NodeId> = risks.iter().map(|risk| risk.scalar).collect();
+    let n = options.particles;
+    let half = run(ir, &scalars, n / 2, options.replicates, options.seed)?;
+    let whole = run(ir, &scalars, n, options.replicates, options.seed)?;
+    let errors = errors(&whole, &half);
+    for ((risk, estimate), errors) in risks.iter().zip(&whole.estimates).zip(&errors) {
+        for (value, error) in estimate.mean.iter().zip(errors) {
             if value.abs() <= 4.0 * error + 1e-12 {
                 let (node, value, error, pole) = (risk.used, *value, *error, risk.pole);
                 return Err(LimitError::Discontinuous { node, value, error, pole });

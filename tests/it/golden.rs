@@ -14,10 +14,10 @@ use tpc::source::{Loader, SourceMap};
 
 /// Stages that [`diagnose`] runs: the first digits of their codes.
 const AVAILABLE: &[&str] =
-    &["E01", "E02", "E03", "E04", "E05", "E06", "E07", "E08", "W05", "W06", "W07"];
+    &["E01", "E02", "E03", "E04", "E05", "E06", "E07", "E08", "E09", "W05", "W06", "W07"];
 
 /// Codes whose example is a command, not a program: they are shown in `tests/it/cli.rs`.
-const COMMANDS: &[&str] = &["E0330"];
+pub const COMMANDS: &[&str] = &["E0001", "E0330", "E0805"];
 
 /// What `tpc check` says about a program.
 pub fn diagnose(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
@@ -46,11 +46,31 @@ fn diagnose_run(name: &str, text: &str, folder: &Path, width: usize) -> (Diags, 
     (diags, sources)
 }
 
-/// Checks a program, or runs it where `how` contains `run=WIDTH`.
+/// What `tpc limit` says about a program.
+fn diagnose_limit(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
+    let mut sources = SourceMap::default();
+    let id = sources.add(name, text);
+    let mut diags = Diags::default();
+    let loader = Beside(folder.to_owned());
+    let overrides = tpc::lower::Overrides::new();
+    if let Some(checked) = tpc::driver::check(&mut sources, id, &loader, &overrides, &mut diags) {
+        let leading = &checked.facts.leading;
+        let options = tpc::limit::LimitOptions { particles: 512, ..Default::default() };
+        if let Err(error) = tpc::limit::evaluate(leading, &options) {
+            diags.push(tpc::limit::explain(leading, &error));
+        }
+    }
+    (diags, sources)
+}
+
+/// Checks a program, or runs it where `how` contains `run=WIDTH`, or takes its limit where it contains `limit`.
 fn diagnose_as(how: &str, name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
     let width = how.split_whitespace().find_map(|word| word.strip_prefix("run="));
     match width.and_then(|width| width.parse().ok()) {
         Some(width) => diagnose_run(name, text, folder, width),
+        None if how.split_whitespace().any(|word| word == "limit") => {
+            diagnose_limit(name, text, folder)
+        }
         None => diagnose(name, text, folder),
     }
 }

@@ -1,0 +1,38 @@
+//! What is said when a limit cannot be given.
+
+use super::LimitError;
+use crate::codegen::ExecError;
+use crate::diag::{Code, Diagnostic, codes};
+use crate::ir::{NodeId, Program};
+
+/// The diagnostic for an error of [`super::evaluate`] on this leading-order program.
+pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
+    match error {
+        LimitError::Discontinuous { node, value, error, pole } => {
+            let (code, word) =
+                if *pole { (codes::LIMIT_POLE, "pole") } else { (codes::LIMIT_JUMP, "jump") };
+            about(program, code, Some(*node))
+                .here(format!("this function has a {word} at 0"))
+                .note(format!("found:    an argument whose limit is {value:.3e} ± {error:.1e}"))
+                .note("expected: a limit that differs from 0 by more than its error")
+        }
+        LimitError::Execution(ExecError::NonFinite { node }) => {
+            about(program, codes::LIMIT_NOT_FINITE, Some(*node))
+                .here("infinite or not a number on some particle")
+        }
+        LimitError::Execution(
+            ExecError::NotDense { node, .. } | ExecError::Unsupported { node },
+        ) => about(program, codes::CANNOT_EXECUTE, Some(*node)).here(error.to_string()),
+        LimitError::Execution(ExecError::Jit(reason)) => {
+            about(program, codes::CANNOT_EXECUTE, None).note(reason.as_str())
+        }
+    }
+}
+
+/// A message about a node, at its place in the source.
+fn about(program: &Program, code: Code, node: Option<NodeId>) -> Diagnostic {
+    match node.and_then(|node| program.ir.origins(node).first()) {
+        Some(span) => Diagnostic::new(code, *span, code.title()),
+        None => Diagnostic::without_place(code, code.title()),
+    }
+}
