@@ -30,7 +30,12 @@ fn run<T: Lanes>(n: usize) {
     times.sort_by(f64::total_cmp);
     let rate = |time: f64| (n * n) as f64 / time / 1e9;
     println!("|y| = {size:.6e}");
-    println!("{:.2} ({:.2}) G pairs/s on {} threads", rate(times[0]), rate(times[7]), rayon::current_num_threads());
+    println!(
+        "{:.2} ({:.2}) G pairs/s on {} threads",
+        rate(times[0]),
+        rate(times[7]),
+        rayon::current_num_threads()
+    );
 }
 
 /// Vectors of sines.

@@ -21,6 +21,9 @@ const BANDS: usize = 16;
 /// Rows of a block.
 const ROWS: usize = 8;
 
+/// Numbers between the starts of copied streams, beyond their length.
+const APART: usize = 528;
+
 /// Initial matrices that a pass reads.
 type Matrix<'a, T> = HashMap<MatrixRef, Entries<'a, T>>;
 
@@ -257,13 +260,23 @@ impl<T: Lanes> Pass<'_, T> {
         }
     }
 
-    /// Streams along the last label alone: the same for every row.
-    fn fixed_streams(&self, bound: &Bound) -> Vec<Option<Stream<'_, T>>> {
+    /// Streams along the last label alone: the same for every row. They are copied apart from each other, since columns
+    /// whose distance is a power of two compete for the same lines of the cache.
+    fn fixed_streams(&self, bound: &Bound) -> Vec<Option<Vec<T>>> {
         let inner = self.step.order as u8 - 1;
+        let mut count = 0;
         let fixed = bound.streams.iter().map(|leaf| {
             let alone = leaf.labels.iter().all(|label| *label == inner);
-            (alone && matches!(leaf.source, Source::Stored { .. }))
-                .then(|| self.store.stream(leaf, &[], inner))
+            if !alone || !matches!(leaf.source, Source::Stored { .. }) {
+                return None;
+            }
+            let stream = self.store.stream(leaf, &[], inner);
+            count += 1;
+            let apart = count * APART;
+            let mut copy = Vec::with_capacity(self.n + apart);
+            copy.resize(apart, T::zero());
+            copy.extend_from_slice(stream.as_slice());
+            Some(copy)
         });
         fixed.collect()
     }
@@ -272,7 +285,7 @@ impl<T: Lanes> Pass<'_, T> {
     fn row(
         &self,
         bound: &Bound,
-        fixed: &[Option<Stream<T>>],
+        fixed: &[Option<Vec<T>>],
         row: usize,
         band: &mut Band<T>,
         tiles: &mut [Vec<T>],
@@ -295,7 +308,7 @@ impl<T: Lanes> Pass<'_, T> {
     fn inner(
         &self,
         bound: &Bound,
-        fixed: &[Option<Stream<T>>],
+        fixed: &[Option<Vec<T>>],
         at: &[usize],
         band: &mut Band<T>,
         tiles: &mut [Vec<T>],
@@ -319,8 +332,9 @@ impl<T: Lanes> Pass<'_, T> {
             .iter()
             .zip(fixed)
             .map(|(moving, fixed)| {
-                let stream = moving.as_ref().or(fixed.as_ref());
-                stream.expect("a stream is fixed or moves").as_slice()
+                let fixed = fixed.as_ref().map(|stream| &stream[stream.len() - n..]);
+                let stream = moving.as_ref().map(Stream::as_slice).or(fixed);
+                stream.expect("a stream is fixed or moves")
             })
             .collect();
         let uniforms: Vec<T> =
