@@ -36,10 +36,19 @@ pub enum Tuples {
 }
 
 /// Choices of an execution.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct ExecOptions {
     /// What averages over three or more width axes run over.
     pub tuples: Tuples,
+    /// The largest n × n array, in numbers, that is kept to save work; beyond, values over pairs are computed again
+    /// wherever they are needed.
+    pub largest_array: usize,
+}
+
+impl Default for ExecOptions {
+    fn default() -> Self {
+        Self { tuples: Tuples::All, largest_array: usize::MAX }
+    }
 }
 
 /// The values of `roots` (scalars and vecs) at width n, static axes first.
@@ -81,7 +90,7 @@ pub fn prepare<T: Lanes>(
     options: &ExecOptions,
 ) -> Result<Prepared<T>, ExecError> {
     let normal = normal(ir, roots, n);
-    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, options)?;
+    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, n, options)?;
     let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
     let last = store::last_reads(&normal, &steps);
     Ok(Prepared { normal, n, given, steps, last, loops, spare: Mutex::default() })

@@ -120,7 +120,12 @@ pub(super) struct Product {
 }
 
 /// Plans the computation of `roots`.
-pub(super) fn plan(ir: &Ir, roots: &[NodeId], options: &ExecOptions) -> Result<Plan, ExecError> {
-    let levels = Levels::new(ir, roots)?;
+pub(super) fn plan(
+    ir: &Ir,
+    roots: &[NodeId],
+    n: usize,
+    options: &ExecOptions,
+) -> Result<Plan, ExecError> {
+    let levels = Levels::new(ir, roots, n.saturating_mul(n) <= options.largest_array)?;
     steps::Planner::new(ir, &levels, options.tuples).plan(roots)
 }

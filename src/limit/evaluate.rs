@@ -30,6 +30,9 @@ impl Default for LimitOptions {
     }
 }
 
+/// N × N arrays of more numbers are not kept: replicates run beside each other.
+const LARGEST_ARRAY: usize = 1 << 24;
+
 /// The limit of one output.
 #[derive(Clone, Debug)]
 pub struct LimitOutput {
@@ -154,7 +157,7 @@ fn run(
     replicates: usize,
     seed: u64,
 ) -> Result<Sample, LimitError> {
-    let options = ExecOptions { tuples: Tuples::Independent };
+    let options = ExecOptions { tuples: Tuples::Independent, largest_array: LARGEST_ARRAY };
     let prepared = prepare::<f64>(ir, roots, n, &options)?;
     let one = |replicate: usize| {
         let stream = ((n as u64) << 20) + replicate as u64;

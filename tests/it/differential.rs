@@ -82,7 +82,9 @@ fn compare<T: Lanes>(
     tolerance: f64,
 ) -> Result<Outcome, String> {
     let exact = interpret_scaled(ir, roots, n, &mut Numbers::<f64>::new(ir, n), tolerance);
-    let got = execute::<T>(ir, roots, n, &mut Numbers::<T>::new(ir, n), &ExecOptions::default());
+    let largest_array = if n % 5 == 0 { 0 } else { usize::MAX };
+    let options = ExecOptions { largest_array, ..ExecOptions::default() };
+    let got = execute::<T>(ir, roots, n, &mut Numbers::<T>::new(ir, n), &options);
     let (exact, got) = match (exact, got) {
         (Ok(exact), Ok(got)) => (exact, got),
         (Err(_), _) => return Ok(Outcome::NotFinite),

@@ -29,7 +29,7 @@ pub fn estimate(
     dense: bool,
 ) -> Result<Estimate, ExecError> {
     let normal = normal(ir, roots, n);
-    let plan = plan(&normal.ir, &normal.roots, options)?;
+    let plan = plan(&normal.ir, &normal.roots, n, options)?;
     let mut books = Books {
         normal: &normal,
         n: n as f64,

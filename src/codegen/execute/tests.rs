@@ -107,7 +107,7 @@ fn independent_tuples_estimate_the_mean_over_all() {
     let y = ir.reduce(ReduceOp::Mean, psi, vec![], vec![1, 2]);
     let n = 400;
     let run = |tuples| {
-        let options = ExecOptions { tuples };
+        let options = ExecOptions { tuples, ..ExecOptions::default() };
         let values = execute(&ir, &[y], n, &mut Scattered { n }, &options);
         values.expect("finite").remove(0)
     };

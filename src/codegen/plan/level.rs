@@ -42,7 +42,7 @@ pub(in crate::codegen) struct Levels {
 }
 
 impl Levels {
-    pub(super) fn new(ir: &Ir, roots: &[NodeId]) -> Result<Self, ExecError> {
+    pub(super) fn new(ir: &Ir, roots: &[NodeId], arrays: bool) -> Result<Self, ExecError> {
         let mut this = Self {
             class: vec![Class::Given; ir.len()],
             level: vec![0; ir.len()],
@@ -58,7 +58,9 @@ impl Levels {
             this.class[id.index()] = classify(ir, *id)?;
             this.level[id.index()] = this.level_of(ir, *id);
         }
-        this.choose_arrays(ir, roots, &order);
+        if arrays {
+            this.choose_arrays(ir, roots, &order);
+        }
         Ok(this)
     }
 
