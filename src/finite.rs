@@ -3,13 +3,14 @@
 pub mod dense;
 pub mod simulate;
 
-use crate::codegen::element::Element;
+use crate::codegen::execute::prepare;
 use crate::codegen::simd::Lanes;
-use crate::codegen::{ExecError, ExecOptions, execute};
+use crate::codegen::{ExecError, ExecOptions};
 use crate::ir::{NodeId, Program};
 use crate::num::rng::draw::Draw;
 use dense::Dense;
 use ndarray::ArrayD;
+use rayon::prelude::*;
 pub use simulate::{Cost, OutputResult, RunOptions, RunResult, cost, simulate};
 
 /// The name of the random numbers, for result files.
@@ -43,43 +44,57 @@ impl Precision {
     }
 }
 
-/// The outputs of a program at one width and seed, in source order: static axes, for a vec then n.
+/// The values of any scalars and vecs of a program for every seed: static axes, for a vec then n.
+///
+/// `done` is called after each seed, from any thread. The program is compiled once; small widths run side by side.
 ///
 /// # Errors
-/// A value that is not finite, at the node where it appeared.
-pub fn run(
-    program: &Program,
-    width: usize,
-    seed: u64,
-    precision: Precision,
-) -> Result<Vec<ArrayD<f64>>, ExecError> {
-    let roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
-    run_roots(program, &roots, width, seed, precision)
-}
-
-/// The values of any scalars and vecs of a program, as [`run`].
-///
-/// # Errors
-/// As `run`.
+/// A value that is not finite, at the node where it appeared, for the first such seed.
 pub fn run_roots(
     program: &Program,
     roots: &[NodeId],
-    width: usize,
-    seed: u64,
-    precision: Precision,
-) -> Result<Vec<ArrayD<f64>>, ExecError> {
+    (width, precision): (usize, Precision),
+    seeds: &[u64],
+    done: &(dyn Fn() + Sync),
+) -> Result<Vec<Vec<ArrayD<f64>>>, Failure> {
     match precision {
-        Precision::F32 => run_as::<f32>(program, roots, width, seed),
-        Precision::F64 => run_as::<f64>(program, roots, width, seed),
+        Precision::F32 => run_as::<f32>(program, roots, width, seeds, done),
+        Precision::F64 => run_as::<f64>(program, roots, width, seeds, done),
     }
 }
 
-fn run_as<T: Element + Lanes + Draw>(
+/// Up to this width, seeds run side by side.
+const SMALL: usize = 512;
+
+/// An execution that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// Why.
+    pub error: ExecError,
+}
+
+fn run_as<T: Lanes + Draw>(
     program: &Program,
     roots: &[NodeId],
     width: usize,
-    seed: u64,
-) -> Result<Vec<ArrayD<f64>>, ExecError> {
-    let mut dense = Dense::<T>::new(&program.ir.inits, width, seed);
-    execute::<T>(&program.ir, roots, width, &mut dense, &ExecOptions::default())
+    seeds: &[u64],
+    done: &(dyn Fn() + Sync),
+) -> Result<Vec<Vec<ArrayD<f64>>>, Failure> {
+    let seed = seeds.first().copied().unwrap_or_default();
+    let prepared = prepare::<T>(&program.ir, roots, width, &ExecOptions::default());
+    let prepared = prepared.map_err(|error| Failure { seed, error })?;
+    let one = |seed: &u64| {
+        let mut dense = Dense::<T>::new(&program.ir.inits, width, *seed, &prepared);
+        let values = prepared.run(&mut dense);
+        done();
+        values.map_err(|error| Failure { seed: *seed, error })
+    };
+    if width <= SMALL {
+        // all of them, so that the first failing seed does not depend on time
+        seeds.par_iter().map(one).collect::<Vec<_>>().into_iter().collect()
+    } else {
+        seeds.iter().map(one).collect()
+    }
 }

@@ -113,6 +113,18 @@ impl<T: Lanes> Prepared<T> {
         normal.roots.iter().map(|root| machine.result(*root)).collect()
     }
 
+    /// Memory of an n × n array of an earlier run, with whatever is in it.
+    pub fn spare(&self) -> Option<Vec<T>> {
+        self.spare.lock().ok().and_then(|mut spare| spare.pop())
+    }
+
+    /// Keeps the memory of an n × n array for later runs.
+    pub fn keep(&self, values: Vec<T>) {
+        if let Ok(mut spare) = self.spare.lock() {
+            spare.push(values);
+        }
+    }
+
     /// The text of every compiled loop, as Cranelift's intermediate code.
     pub fn loop_text(&self) -> impl Iterator<Item = &str> {
         self.loops.text()

@@ -1,7 +1,7 @@
 //! Runs a program at one width over several seeds, after it is known that memory and time suffice.
 //!
-//! Seeds are independent, and small widths run side by side; the order of results is that of the seeds. What goes wrong is
-//! a diagnostic: nothing that is not finite ever leaves this module.
+//! Seeds are independent; the order of results is that of the seeds. What goes wrong is a
+//! diagnostic: nothing that is not finite ever leaves this module.
 
 use super::{Precision, run_roots};
 use crate::codegen::execute::estimate;
@@ -10,14 +10,9 @@ use crate::diag::{Diagnostic, codes};
 use crate::ir::{Node, NodeId, Program};
 use crate::num::stats::{Moments, Summary};
 use crate::source::Span;
-use ndarray::ArrayD;
-use rayon::prelude::*;
 
 /// Evaluations that need `force`.
 const MOST_EVALUATIONS: f64 = 1e12;
-
-/// Up to this width, seeds run side by side.
-const SMALL: usize = 512;
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,21 +112,11 @@ pub fn simulate(
     let Cost { evaluations, .. } = cost(program, options)?;
     let roots = outputs(program);
     let seeds: Vec<u64> = (0..options.seeds as u64).map(|k| options.seed.wrapping_add(k)).collect();
-    let one = |seed: &u64| {
-        let values = run_roots(program, &roots, options.width, *seed, options.precision);
-        done();
-        values.map_err(|error| {
-            let first = first_failure(program, &roots, options, *seed);
-            explain(program, options, &first.unwrap_or(error))
-        })
-    };
-    let runs: Result<Vec<Vec<ArrayD<f64>>>, Box<Diagnostic>> = if options.width <= SMALL {
-        // the first failing seed, whichever fails first in time
-        seeds.par_iter().map(one).collect::<Vec<_>>().into_iter().collect()
-    } else {
-        seeds.iter().map(one).collect()
-    };
-    let runs = runs?;
+    let way = (options.width, options.precision);
+    let runs = run_roots(program, &roots, way, &seeds, done).map_err(|failure| {
+        let first = first_failure(program, &roots, options, failure.seed);
+        explain(program, options, &first.unwrap_or(failure.error))
+    })?;
     let outputs = program.outputs.iter().enumerate().map(|(k, output)| {
         let values = runs.iter().map(|run| run[k].iter().copied().collect()).collect();
         summarise(program, output.name.clone(), output.node, values)
@@ -155,7 +140,8 @@ fn first_failure(
     if need * options.precision.bytes() as f64 > options.memory as f64 {
         return None;
     }
-    run_roots(program, &all, n, seed, options.precision).err()
+    let way = (n, options.precision);
+    run_roots(program, &all, way, &[seed], &|| ()).err().map(|failure| failure.error)
 }
 
 fn summarise(program: &Program, name: String, node: NodeId, values: Vec<Vec<f64>>) -> OutputResult {
