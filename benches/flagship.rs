@@ -3,6 +3,8 @@
 //! `cargo bench --bench flagship -- WIDTH STEPS [f64]` prints the outputs, the whole time and the peak memory. The graph
 //! is built here, so that only planning, compiling and running are measured.
 
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
+
 use std::collections::HashMap;
 use std::time::Instant;
 use tpc::codegen::gemm;

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench outer_nonlin -- WIDTH [f64]` prints pairs per second, the best and the median of 15 runs.
 
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
+
 use std::time::Instant;
 use tpc::codegen::simd::Lanes;
 use tpc::codegen::{ExecOptions, Matrices, MatrixRef, prepare};

@@ -82,7 +82,7 @@ fn compare<T: Lanes>(
     tolerance: f64,
 ) -> Result<Outcome, String> {
     let exact = interpret_scaled(ir, roots, n, &mut Numbers::<f64>::new(ir, n), tolerance);
-    let largest_array = if n % 5 == 0 { 0 } else { usize::MAX };
+    let largest_array = if n.is_multiple_of(5) { 0 } else { usize::MAX };
     let options = ExecOptions { largest_array, ..ExecOptions::default() };
     let got = execute::<T>(ir, roots, n, &mut Numbers::<T>::new(ir, n), &options);
     let (exact, got) = match (exact, got) {
@@ -122,7 +122,7 @@ fn campaign(first: u64, count: u64) -> [usize; 3] {
         .into_par_iter()
         .map(|seed| {
             let (ir, roots, n) = random_program(seed);
-            let outcome = if seed % 2 == 0 {
+            let outcome = if seed.is_multiple_of(2) {
                 compare::<f64>(&ir, &roots, n, 1e-12)
             } else {
                 compare::<f32>(&ir, &roots, n, 1e-5)

@@ -9,7 +9,7 @@ use super::product::{Columns, Partial};
 use super::store::{Store, Stream};
 use crate::codegen::gemm;
 use crate::codegen::jit::{Loops, Operands};
-use crate::codegen::plan::{Bound, NestOutput, NestStep, Source};
+use crate::codegen::plan::{Bound, Leaf, NestOutput, NestStep, Source};
 use crate::codegen::simd::Lanes;
 use crate::codegen::{ExecError, Matrices, MatrixRef};
 use crate::ir::NodeId;
@@ -231,6 +231,14 @@ fn bands<'a, T: Lanes>(
     bands
 }
 
+/// What a band keeps from row to row.
+struct Work<T> {
+    /// Streams that are the same for every row, each at the end of its vector.
+    fixed: Vec<Option<Vec<T>>>,
+    tiles: Vec<Vec<T>>,
+    scratch: Vec<T>,
+}
+
 impl<T: Lanes> Pass<'_, T> {
     fn run(&self, band: &mut Band<T>) {
         let columns =
@@ -244,18 +252,16 @@ impl<T: Lanes> Pass<'_, T> {
         let rows = band.end - band.start;
         band.products = self.columns.iter().map(|columns| columns.nothing(rows)).collect();
         let tiles = self.step.outputs.iter().filter(|o| matches!(o, NestOutput::Tile { .. }));
-        let mut tiles = vec![vec![T::zero(); ROWS * self.n]; tiles.count()];
-        let mut scratch = Vec::new();
-        let packed = self.step.bound.as_ref().map(|bound| self.fixed_streams(bound));
+        let tiles = vec![vec![T::zero(); ROWS * self.n]; tiles.count()];
+        let fixed = self.step.bound.as_ref().map(|bound| self.fixed_streams(bound));
+        let mut work = Work { fixed: fixed.unwrap_or_default(), tiles, scratch: Vec::new() };
         for start in (band.start..band.end).step_by(ROWS) {
             let end = band.end.min(start + ROWS);
-            if let (Some(bound), Some(fixed)) = (&self.step.bound, &packed) {
-                for row in start..end {
-                    self.row(bound, fixed, row, band, &mut tiles, &mut scratch);
-                }
+            if let Some(bound) = &self.step.bound {
+                (start..end).for_each(|row| self.row(bound, row, band, &mut work));
             }
             for k in 0..self.step.products.len() {
-                self.product(k, start..end, band, &tiles);
+                self.product(k, start..end, band, &work.tiles);
             }
         }
     }
@@ -282,15 +288,7 @@ impl<T: Lanes> Pass<'_, T> {
     }
 
     /// The body on one row, for all positions of the labels between the first and the last.
-    fn row(
-        &self,
-        bound: &Bound,
-        fixed: &[Option<Vec<T>>],
-        row: usize,
-        band: &mut Band<T>,
-        tiles: &mut [Vec<T>],
-        scratch: &mut Vec<T>,
-    ) {
+    fn row(&self, bound: &Bound, row: usize, band: &mut Band<T>, work: &mut Work<T>) {
         let order = self.step.order;
         let mut at = vec![0; order - 1];
         at[0] = row;
@@ -301,33 +299,15 @@ impl<T: Lanes> Pass<'_, T> {
                 at[label] = rest % self.n;
                 rest /= self.n;
             }
-            self.inner(bound, fixed, &at, band, tiles, scratch);
+            self.inner(bound, &at, band, work);
         }
     }
 
-    fn inner(
-        &self,
-        bound: &Bound,
-        fixed: &[Option<Vec<T>>],
-        at: &[usize],
-        band: &mut Band<T>,
-        tiles: &mut [Vec<T>],
-        scratch: &mut Vec<T>,
-    ) {
-        let (n, last) = (self.n, self.step.order as u8 - 1);
-        let moving: Vec<Option<Stream<T>>> = bound
-            .streams
-            .iter()
-            .zip(fixed)
-            .map(|(leaf, fixed)| match (fixed, leaf.source) {
-                (Some(_), _) => None,
-                (None, Source::Matrix(matrix)) => {
-                    let entries = self.matrices[&matrix].as_slice();
-                    Some(self.store.stream_of(entries, 0, &leaf.labels, (at, last)))
-                }
-                (None, _) => Some(self.store.stream(leaf, at, last)),
-            })
-            .collect();
+    fn inner(&self, bound: &Bound, at: &[usize], band: &mut Band<T>, work: &mut Work<T>) {
+        let (n, fixed) = (self.n, &work.fixed);
+        let moving = bound.streams.iter().zip(fixed);
+        let moving = moving.map(|(leaf, fixed)| fixed.is_none().then(|| self.moving(leaf, at)));
+        let moving: Vec<Option<Stream<T>>> = moving.collect();
         let streams: Vec<&[T]> = moving
             .iter()
             .zip(fixed)
@@ -343,7 +323,7 @@ impl<T: Lanes> Pass<'_, T> {
         let local = at[0] - band.start;
         let mut rows = Rows {
             arrays: band.arrays.iter_mut().map(|rows| &mut rows[local * n..][..n]).collect(),
-            tiles: tiles.iter_mut().map(|tile| &mut tile[local % ROWS * n..][..n]).collect(),
+            tiles: work.tiles.iter_mut().map(|tile| &mut tile[local % ROWS * n..][..n]).collect(),
             columns: band.columns.iter_mut().map(Vec::as_mut_slice).collect(),
         };
         let mut outputs = rows.in_order(&self.step.outputs);
@@ -354,13 +334,25 @@ impl<T: Lanes> Pass<'_, T> {
             sums: &mut sums,
             len: n,
         };
-        self.loops.run(bound.id, &mut operands, scratch);
+        self.loops.run(bound.id, &mut operands, &mut work.scratch);
         for ((sum, values), value) in self.step.sums.iter().zip(&mut band.sums).zip(sums) {
             let kept = at[..sum.kept].iter().enumerate();
             let place = kept.fold(0, |place, (label, i)| {
                 place * n + if label == 0 { i - band.start } else { *i }
             });
             values[place] += value;
+        }
+    }
+
+    /// A stream that depends on the outer labels.
+    fn moving(&self, leaf: &Leaf, at: &[usize]) -> Stream<'_, T> {
+        let last = self.step.order as u8 - 1;
+        match leaf.source {
+            Source::Matrix(matrix) => {
+                let entries = self.matrices[&matrix].as_slice();
+                self.store.stream_of(entries, 0, &leaf.labels, (at, last))
+            }
+            Source::Number(_) | Source::Stored { .. } => self.store.stream(leaf, at, last),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::codegen::normal::Normal;
 use crate::codegen::plan::{Bound, Leaf, NestOutput, NestStep, Source, Step};
 use crate::codegen::simd::Lanes;
 use crate::ir::{Ir, Node, NodeId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
 /// Values by node. Memory of dead n × n arrays is kept for the next one.
@@ -178,7 +178,7 @@ impl<T> Stream<'_, T> {
 
 /// For every step, the values that are read there for the last time.
 pub(super) fn last_reads(normal: &Normal, steps: &[Step]) -> Vec<Vec<NodeId>> {
-    let mut last: HashMap<NodeId, usize> = HashMap::new();
+    let mut last: BTreeMap<NodeId, usize> = BTreeMap::new();
     for (position, step) in steps.iter().enumerate() {
         for id in reads(normal, step).into_iter().chain(writes(step)) {
             last.insert(id, position);
@@ -188,7 +188,6 @@ pub(super) fn last_reads(normal: &Normal, steps: &[Step]) -> Vec<Vec<NodeId>> {
     for (id, position) in last {
         by_step[position].push(id);
     }
-    by_step.iter_mut().for_each(|ids| ids.sort_unstable());
     by_step
 }
 

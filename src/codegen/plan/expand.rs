@@ -7,15 +7,15 @@
 use super::level::{Class, Levels};
 use crate::codegen::body::{BodyBuilder, Op, Slot};
 use crate::codegen::{MatrixRef, initial_matrix};
-use crate::ir::{Ir, Node, NodeId, Prim, ReduceOp};
+use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp};
 use indexmap::IndexSet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A label: which of the nested loops.
 pub(in crate::codegen) type Label = u8;
 
 /// Where a leaf's numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::codegen) enum Source {
     /// A number, by its bits.
     Number(u64),
@@ -47,7 +47,7 @@ pub(super) struct Expander<'a> {
     leaves: IndexSet<Leaf>,
     known: HashMap<Key, Slot>,
     /// Arrays whose memory an output of this body takes over, with the output's position.
-    pub(super) in_place: HashMap<Source, u32>,
+    pub(super) in_place: BTreeMap<Source, u32>,
 }
 
 impl<'a> Expander<'a> {
@@ -60,7 +60,7 @@ impl<'a> Expander<'a> {
             builder: BodyBuilder::default(),
             leaves: IndexSet::new(),
             known: HashMap::new(),
-            in_place: HashMap::new(),
+            in_place: BTreeMap::new(),
         }
     }
 
@@ -106,28 +106,8 @@ impl<'a> Expander<'a> {
             return self.stored(node, at, labels);
         }
         match self.ir.node(node) {
-            Node::Map { op, args, .. } => {
-                let slots: Vec<Slot> = args
-                    .iter()
-                    .map(|arg| {
-                        let own: Vec<usize> = arg.stat.iter().map(|axis| at[*axis]).collect();
-                        let labels: Vec<Label> =
-                            arg.width.iter().map(|axis| labels[*axis]).collect();
-                        self.entry(arg.node, &own, &labels)
-                    })
-                    .collect();
-                self.builder.prim(*op, &slots)
-            }
-            Node::Reduce { op, arg, stat, .. } => {
-                let terms = self.terms(*arg, stat);
-                let sum = self.sum(*arg, &terms, stat, at, labels);
-                if *op == ReduceOp::Mean {
-                    let count = self.number(terms.len() as f64);
-                    self.builder.prim(Prim::Div, &[sum, count])
-                } else {
-                    sum
-                }
-            }
+            Node::Map { op, args, .. } => self.map(*op, args, at, labels),
+            Node::Reduce { op, arg, stat, .. } => self.contraction(*op, (*arg, stat), at, labels),
             Node::Index { arg, axis, at: place } => {
                 let mut own = at.to_vec();
                 own.insert(*axis, *place);
@@ -157,6 +137,32 @@ impl<'a> Expander<'a> {
             | Node::MatMul { .. }
             | Node::Bind { .. } => self.stored(node, at, labels),
         }
+    }
+
+    fn map(&mut self, op: Prim, args: &[Arg], at: &[usize], labels: &[Label]) -> Slot {
+        let mut slots = Vec::new();
+        for arg in args {
+            let own: Vec<usize> = arg.stat.iter().map(|axis| at[*axis]).collect();
+            let labels: Vec<Label> = arg.width.iter().map(|axis| labels[*axis]).collect();
+            slots.push(self.entry(arg.node, &own, &labels));
+        }
+        self.builder.prim(op, &slots)
+    }
+
+    fn contraction(
+        &mut self,
+        op: ReduceOp,
+        (arg, stat): (NodeId, &[usize]),
+        at: &[usize],
+        labels: &[Label],
+    ) -> Slot {
+        let terms = self.terms(arg, stat);
+        let sum = self.sum(arg, &terms, stat, at, labels);
+        if op == ReduceOp::Sum {
+            return sum;
+        }
+        let count = self.number(terms.len() as f64);
+        self.builder.prim(Prim::Div, &[sum, count])
     }
 
     /// All index tuples of some static axes of `arg`.

@@ -432,7 +432,7 @@ impl<'a, 'b> PairPass<'a, 'b> {
     }
 
     fn finish(self, dying: &[Source]) -> NestStep {
-        let mut in_place = HashMap::new();
+        let mut in_place = BTreeMap::new();
         let mut trial = Expander::new(self.planner.ir, self.planner.levels, self.level, 1);
         let slots = self.slots(&mut trial);
         let mut free = dying.iter().filter(|source| trial.read_in_place(**source));
@@ -474,7 +474,12 @@ impl<'a, 'b> PairPass<'a, 'b> {
                     let all = tuples(&self.planner.ir.shape(*node).stat);
                     for entry in entries {
                         let value = expander.entry(*arg, &all[*entry], &self.labels);
-                        self.contraction(*node, *entry, width, value, expander, &mut slots);
+                        if width[..] == [0] && self.labels == [0, 1] {
+                            Self::column(*node, *entry, value, expander, &mut slots);
+                        } else {
+                            let kept = 2 - width.len();
+                            slots.sums.push((NestSum { node: *node, entry: *entry, kept }, value));
+                        }
                     }
                 }
                 _ => {
@@ -484,22 +489,6 @@ impl<'a, 'b> PairPass<'a, 'b> {
             }
         }
         slots
-    }
-
-    fn contraction(
-        &self,
-        node: NodeId,
-        entry: usize,
-        width: &[usize],
-        value: Slot,
-        expander: &mut Expander,
-        slots: &mut Slots,
-    ) {
-        if width == [0] && self.labels == [0, 1] {
-            Self::column(node, entry, value, expander, slots);
-        } else {
-            slots.sums.push((NestSum { node, entry, kept: 2 - width.len() }, value));
-        }
     }
 
     fn column(node: NodeId, entry: usize, value: Slot, expander: &mut Expander, slots: &mut Slots) {
