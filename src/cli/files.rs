@@ -54,7 +54,8 @@ pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), String
         let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        let file = file.persist(path).map_err(|error| error.error)?;
+        readable(&file)?;
         Ok(())
     };
     attempt().map_err(|error| format!("cannot write {shown}: {error}"))
@@ -67,4 +68,16 @@ pub(super) fn available_memory() -> u64 {
     let kilobytes =
         line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
     kilobytes.map_or(8 << 30, |kilobytes| kilobytes * 1024)
+}
+
+/// Temporary files are private; results have the usual permissions.
+#[cfg(unix)]
+fn readable(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
 }

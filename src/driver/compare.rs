@@ -136,7 +136,8 @@ fn rms_deviation(output: &OutputResult, limit: &[f64]) -> f64 {
     (squares / count.max(1) as f64).sqrt()
 }
 
-/// The fitted power of a deviation that stands out from the limit's own error and from rounding.
+/// The fitted power of a deviation that stands out from the limit's own error and from rounding. Entries and outputs of
+/// one network move together, so the standard error counts seeds only.
 fn decay(
     points: &[(usize, f64)],
     (limit, errors): (&[f64], &[f64]),
@@ -150,11 +151,11 @@ fn decay(
         return None;
     }
     let point = |(position, (width, rms)): (usize, &(usize, f64))| {
-        let cells = (runs[position].seeds.len() * limit.len()).max(2) as f64;
+        let seeds = runs[position].seeds.len().max(2) as f64;
         Deviation {
             width: *width as f64,
             value: (rms * rms - error * error).sqrt(),
-            stderr: rms / (2.0 * cells).sqrt(),
+            stderr: rms / (2.0 * seeds).sqrt(),
         }
     };
     fit_power(&points.iter().enumerate().map(point).collect::<Vec<_>>())
@@ -172,12 +173,11 @@ fn overall(outputs: &[Compared], runs: &[Run]) -> Option<Power> {
         let squares =
             fitted.iter().map(|output| (output.widths[position].rms / scale(output)).powi(2));
         let rms = (squares.sum::<f64>() / fitted.len() as f64).sqrt();
-        let cells: usize = fitted.iter().map(|output| output.limit.len()).sum::<usize>()
-            * runs[position].seeds.len();
+        let seeds = runs[position].seeds.len().max(2) as f64;
         Deviation {
             width: runs[position].width as f64,
             value: rms,
-            stderr: rms / (2.0 * cells as f64).sqrt(),
+            stderr: rms / (2.0 * seeds).sqrt(),
         }
     };
     fit_power(&(0..runs.len()).map(point).collect::<Vec<_>>())
