@@ -7,6 +7,9 @@ use crate::ir::{Arg, Exponent, Ir, Node, NodeId, Prim, Shape};
 use num_traits::{Signed, Zero};
 use std::collections::BTreeMap;
 
+/// Leading coefficients of operands, `None` for 0, with their axes.
+type Parts<'a> = Vec<(Option<NodeId>, &'a Arg)>;
+
 /// One operand of an operation: its leading order and its axes.
 struct Operand<'a> {
     lead: Leading,
@@ -266,7 +269,7 @@ impl Analysis<'_> {
     fn aligned<'o>(
         &mut self,
         operands: &[&'o Operand<'o>],
-    ) -> Result<(Exponent, Vec<(Option<NodeId>, &'o Arg)>), (Exponent, Why)> {
+    ) -> Result<(Exponent, Parts<'o>), (Exponent, Why)> {
         let leads: Vec<Leading> = operands.iter().map(|operand| operand.lead).collect();
         let exponent = self.largest(&leads).unwrap_or_else(Exponent::zero);
         let mut parts = Vec::new();

@@ -296,8 +296,8 @@ fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Summary> {
         let column = |replicate: &Vec<ArrayD<f64>>| {
             replicate[root].iter().skip(entry * n).take(n).copied().collect::<Vec<f64>>()
         };
-        let mut all: Vec<f64> = values.iter().flat_map(column).collect();
-        Summary::of(&mut all)
+        let all: Vec<f64> = values.iter().flat_map(column).collect();
+        Summary::of(&all)
     };
     (0..entries).map(ket).collect()
 }

@@ -21,11 +21,11 @@ impl Lowerer<'_> {
     /// An entrywise operation; reports what does not fit.
     pub(super) fn combine(&mut self, op: Prim, args: &[At], span: Span) -> Value {
         if let Err(problem) = self.check_kinds(op, args) {
-            return self.fail(problem);
+            return self.fail(*problem);
         }
         let layout = match self.layout(args) {
             Ok(layout) => layout,
-            Err(problem) => return self.fail(problem),
+            Err(problem) => return self.fail(*problem),
         };
         let known: Option<Vec<Num>> = args.iter().map(|arg| arg.val.known).collect();
         let known = known.map(|args| Num::apply(op, &args));
@@ -54,24 +54,24 @@ impl Lowerer<'_> {
     }
 
     /// Rules that concern width axes and initial matrices.
-    fn check_kinds(&self, op: Prim, args: &[At]) -> Result<(), Diagnostic> {
+    fn check_kinds(&self, op: Prim, args: &[At]) -> Result<(), Box<Diagnostic>> {
         let wide: Vec<&At> = args.iter().filter(|arg| arg.val.kind() > 0).collect();
         if let Some((first, other)) =
             wide.first().zip(wide.iter().find(|arg| arg.val.kind() != wide[0].val.kind()))
         {
-            return Err(self
+            return Err(Box::new(self
                 .problem(codes::MIXED_KINDS, other.span)
                 .here(format!("this is a {}", kind_word(other.val.kind())))
                 .label(first.span, format!("this is a {}", kind_word(first.val.kind())))
                 .help(
                     "say which axis is meant: `let y[a, b] = K[a, b] * v[a]` or `K[a, b] * v[b]`",
-                ));
+                )));
         }
         let free = |arg: &&At| arg.val.width.iter().any(|axis| self.is_open_width(*axis));
         if let Some(bare) = wide.first()
             && args.iter().any(|arg| free(&arg))
         {
-            return Err(self.bare_and_free(bare));
+            return Err(Box::new(self.bare_and_free(bare)));
         }
         let random =
             |arg: &&At| arg.val.width.len() >= 2 && linear::contains_matrix(&self.ir, arg.val.node);
@@ -90,12 +90,12 @@ impl Lowerer<'_> {
         if linear {
             return Ok(());
         }
-        Err(self
+        Err(Box::new(self
             .problem(codes::MATRIX_NONLINEAR, matrix.span)
             .here("this contains an initial matrix")
             .note("found:    an entrywise operation on its entries")
             .note("expected: sums, multiples by scalars, and `@`")
-            .help("only outer products may go through entrywise functions: their entries are functions of neurons"))
+            .help("only outer products may go through entrywise functions: their entries are functions of neurons")))
     }
 
     fn is_open_width(&self, axis: Axis) -> bool {
@@ -109,7 +109,7 @@ impl Lowerer<'_> {
             .help("subscript both: `let y[a] = x[a] * v[a]`")
     }
 
-    fn layout(&self, args: &[At]) -> Result<Layout, Diagnostic> {
+    fn layout(&self, args: &[At]) -> Result<Layout, Box<Diagnostic>> {
         let mut layout = Layout {
             stat_free: Vec::new(),
             bare_sizes: Vec::new(),
@@ -140,7 +140,7 @@ impl Lowerer<'_> {
     }
 
     /// Sizes of the bare static axes, aligned from the right; a size of 1 stretches.
-    fn broadcast(&self, args: &[At]) -> Result<Vec<usize>, Diagnostic> {
+    fn broadcast(&self, args: &[At]) -> Result<Vec<usize>, Box<Diagnostic>> {
         let sizes_of = |arg: &At| -> Vec<usize> {
             let stat = &self.ir.shape(arg.val.node).stat;
             arg.val.bare_stat().into_iter().map(|axis| stat[axis]).collect()
@@ -158,12 +158,12 @@ impl Lowerer<'_> {
                         .iter()
                         .find(|other| other.span == known.1)
                         .map_or_else(Vec::new, sizes_of);
-                    return Err(self
+                    return Err(Box::new(self
                         .problem(codes::SHAPE_MISMATCH, arg.span)
                         .here(format!("static axes {own:?}"))
                         .label(known.1, format!("static axes {other:?}"))
                         .note(format!("{size} and {} do not broadcast (axes align from the right, 1 stretches)", known.0))
-                        .help("subscript the axes that belong together: `let y[i, j] = x[i] * z[j]`"));
+                        .help("subscript the axes that belong together: `let y[i, j] = x[i] * z[j]`")));
                 }
                 if known.0 == 1 {
                     *known = (*size, arg.span);

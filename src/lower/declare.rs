@@ -14,24 +14,17 @@ impl Lowerer<'_> {
     pub(super) fn collect_functions(&mut self, stmts: &[ast::Stmt]) {
         for stmt in stmts {
             match &stmt.kind {
-                StmtKind::Fn { name, params, body } => {
-                    if self.is_new_function(name) {
-                        self.check_params(params.iter());
-                        let function = Function {
-                            params: params.clone(),
-                            body: body.clone(),
-                            span: name.span,
-                        };
-                        self.functions.fns.insert(name.text.clone(), Rc::new(function));
-                    }
+                StmtKind::Fn { name, params, body } if self.is_new_function(name) => {
+                    self.check_params(params.iter());
+                    let (params, body, span) = (params.clone(), body.clone(), name.span);
+                    let function = Function { params, body, span };
+                    self.functions.fns.insert(name.text.clone(), Rc::new(function));
                 }
-                StmtKind::Def { name, params, body } => {
-                    if self.is_new_function(name) {
-                        self.check_params(params.iter().map(|param| &param.name));
-                        let def =
-                            Def { params: params.clone(), body: body.clone(), span: name.span };
-                        self.functions.defs.insert(name.text.clone(), Rc::new(def));
-                    }
+                StmtKind::Def { name, params, body } if self.is_new_function(name) => {
+                    self.check_params(params.iter().map(|param| &param.name));
+                    let (params, body, span) = (params.clone(), body.clone(), name.span);
+                    let def = Def { params, body, span };
+                    self.functions.defs.insert(name.text.clone(), Rc::new(def));
                 }
                 _ => {}
             }

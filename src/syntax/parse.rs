@@ -17,7 +17,14 @@ mod number;
 mod tree;
 mod unavailable;
 
-#[allow(clippy::all, missing_docs, unreachable_pub, unused)]
+#[allow(
+    clippy::all,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    missing_docs,
+    unreachable_pub,
+    unused
+)]
 mod grammar {
     include!(concat!(env!("OUT_DIR"), "/tp.rs"));
 }
