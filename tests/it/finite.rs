@@ -48,13 +48,21 @@ fn threads_do_not_change_a_bit_of_a_run() {
 
 #[test]
 fn seeds_are_independent_of_how_many_there_are() {
-    let three = run(TRAINED, &options(64, 3, Precision::F32));
-    let second = run(TRAINED, &RunOptions { seed: 1, ..options(64, 1, Precision::F32) });
-    assert_eq!(three.seeds, [0, 1, 2]);
-    for (all, one) in three.outputs.iter().zip(&second.outputs) {
-        assert_eq!(all.values[1], one.values[0]);
-        assert_eq!((one.stderr.clone(), all.values.len()), (None, 3));
+    // the second seed of the wide run uses memory of the first
+    for width in [64, 600] {
+        let three = run(TRAINED, &options(width, 3, Precision::F32));
+        let second = run(TRAINED, &RunOptions { seed: 1, ..options(width, 1, Precision::F32) });
+        assert_eq!(three.seeds, [0, 1, 2]);
+        for (all, one) in three.outputs.iter().zip(&second.outputs) {
+            assert_eq!(all.values[1], one.values[0]);
+            assert_eq!((one.stderr.clone(), all.values.len()), (None, 3));
+        }
     }
+}
+
+#[test]
+fn summaries_are_those_of_the_values() {
+    let three = run(TRAINED, &options(64, 3, Precision::F32));
     let after = &three.outputs[0];
     let mean = after.values.iter().map(|seed| seed[0]).sum::<f64>() / 3.0;
     assert!((after.mean[0] - mean).abs() < 1e-15);
