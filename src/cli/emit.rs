@@ -24,11 +24,9 @@ pub(super) fn main(args: &EmitArgs, shown: &Shown) -> i32 {
         Stage::Dot => print(&graphviz::graph(&program)),
         Stage::Clif => {
             let roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
-            match prepare::<f32>(&program.ir, &roots, 1024, &ExecOptions::default()) {
-                Ok(prepared) => print(&prepared.loop_text().collect::<Vec<_>>().join(
-                    "
-",
-                )),
+            let prepared = prepare::<f32>(&program.ir, &roots, 1024, &ExecOptions::default());
+            match prepared.and_then(|prepared| prepared.loop_text()) {
+                Ok(text) => print(&text.join("\n")),
                 Err(error) => {
                     complain(&format!("error: {error}"));
                     return exit::WRONG;

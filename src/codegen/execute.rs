@@ -89,11 +89,13 @@ pub fn prepare<T: Lanes>(
     n: usize,
     options: &ExecOptions,
 ) -> Result<Prepared<T>, ExecError> {
-    let normal = normal(ir, roots, n);
-    let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, n, options)?;
-    let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
-    let last = store::last_reads(&normal, &steps);
-    Ok(Prepared { normal, n, given, steps, last, loops, spare: Mutex::default() })
+    deep(|| {
+        let normal = normal(ir, roots, n);
+        let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, n, options)?;
+        let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
+        let last = store::last_reads(&normal, &steps);
+        Ok(Prepared { normal, n, given, steps, last, loops, spare: Mutex::default() })
+    })
 }
 
 impl<T: Lanes> Prepared<T> {
@@ -126,9 +128,24 @@ impl<T: Lanes> Prepared<T> {
     }
 
     /// The text of every compiled loop, as Cranelift's intermediate code.
-    pub fn loop_text(&self) -> impl Iterator<Item = &str> {
-        self.loops.text()
+    ///
+    /// # Errors
+    /// What Cranelift says.
+    pub fn loop_text(&self) -> Result<Vec<String>, ExecError> {
+        self.loops.text().map_err(ExecError::Jit)
     }
+}
+
+/// Bytes of stack for planning and compiling, which follow operands as deep as a program is long.
+const STACK: usize = 1 << 28;
+
+/// Runs on a thread with a large stack.
+pub(super) fn deep<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        let thread = builder.spawn_scoped(scope, work).expect("a thread can be started");
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// The state of an execution.

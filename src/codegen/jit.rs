@@ -12,6 +12,7 @@ mod emit;
 
 use super::body::Body;
 use super::element::Element;
+use cranelift::codegen::ir::Function;
 use cranelift::codegen::settings::Configurable;
 use cranelift::jit::{JITBuilder, JITModule};
 use cranelift::module::{Linkage, Module, default_libcall_names};
@@ -47,20 +48,19 @@ impl Bodies {
         let mut compiler = Compiler::new(T::DOUBLE)?;
         let mut compiled = Vec::new();
         for body in self.bodies.keys() {
-            compiled.push(compiler.define(body)?);
+            compiled.push(compiler.define(body, |_| ())?);
         }
         compiler.module.finalize_definitions().map_err(|error| error.to_string())?;
-        let code = compiled.iter().map(|(id, _, _)| {
+        let code = compiled.iter().map(|(id, _, ())| {
             let address = compiler.module.get_finalized_function(*id);
             // SAFETY: the function was compiled with exactly this signature.
             unsafe { std::mem::transmute::<*const u8, Code<T>>(address) }
         });
         let code = code.collect();
         let scratch = compiled.iter().map(|(_, rows, _)| *rows).collect();
-        let text = compiled.into_iter().map(|(_, _, text)| text).collect();
         let bodies = self.bodies.into_keys().collect();
         let module = Mutex::new(Some(compiler.module));
-        Ok(Loops { code, scratch, text, bodies, module, element: PhantomData })
+        Ok(Loops { code, scratch, bodies, module, element: PhantomData })
     }
 }
 
@@ -68,7 +68,6 @@ impl Bodies {
 pub struct Loops<T> {
     code: Vec<Code<T>>,
     scratch: Vec<usize>,
-    text: Vec<String>,
     bodies: Vec<Body>,
     module: Mutex<Option<JITModule>>,
     element: PhantomData<T>,
@@ -132,8 +131,13 @@ impl<T: Element> Loops<T> {
     }
 
     /// The text of every loop as Cranelift's intermediate code.
-    pub fn text(&self) -> impl Iterator<Item = &str> {
-        self.text.iter().map(String::as_str)
+    ///
+    /// # Errors
+    /// What Cranelift says.
+    pub fn text(&self) -> Result<Vec<String>, String> {
+        let mut compiler = Compiler::new(T::DOUBLE)?;
+        let text = |function: &Function| function.display().to_string();
+        self.bodies.iter().map(|body| Ok(compiler.define(body, text)?.2)).collect()
     }
 }
 
@@ -203,11 +207,12 @@ impl Compiler {
         Ok(Self { module: JITModule::new(builder), double, fma })
     }
 
-    /// Compiles a body: its function, its scratch rows and its text.
-    fn define(
+    /// Compiles a body: its function, its scratch rows, and what is seen of its intermediate code.
+    fn define<R>(
         &mut self,
         body: &Body,
-    ) -> Result<(cranelift::module::FuncId, usize, String), String> {
+        see: impl FnOnce(&Function) -> R,
+    ) -> Result<(cranelift::module::FuncId, usize, R), String> {
         let mut context = self.module.make_context();
         for _ in 0..7 {
             context.func.signature.params.push(AbiParam::new(types::I64));
@@ -219,9 +224,9 @@ impl Compiler {
         let mut builder_context = FunctionBuilderContext::new();
         let builder = FunctionBuilder::new(&mut context.func, &mut builder_context);
         let rows = emit::emit(builder, &mut self.module, body, self.double, self.fma)?;
-        let text = context.func.display().to_string();
+        let seen = see(&context.func);
         self.module.define_function(id, &mut context).map_err(|error| format!("{error:?}"))?;
-        Ok((id, rows, text))
+        Ok((id, rows, seen))
     }
 }
 

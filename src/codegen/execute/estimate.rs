@@ -1,7 +1,7 @@
 //! What an execution will take, known before anything is allocated.
 
 use super::store::{last_reads, writes};
-use super::{ExecError, ExecOptions, normal};
+use super::{ExecError, ExecOptions, deep, normal};
 use crate::codegen::MatrixRef;
 use crate::codegen::normal::Normal;
 use crate::codegen::plan::{NestOutput, Plan, Source, Step, plan};
@@ -28,8 +28,12 @@ pub fn estimate(
     options: &ExecOptions,
     dense: bool,
 ) -> Result<Estimate, ExecError> {
-    let normal = normal(ir, roots, n);
-    let plan = plan(&normal.ir, &normal.roots, n, options)?;
+    let (normal, plan) = deep(|| {
+        let normal = normal(ir, roots, n);
+        let plan = plan(&normal.ir, &normal.roots, n, options);
+        (normal, plan)
+    });
+    let plan = plan?;
     let mut books = Books {
         normal: &normal,
         n: n as f64,

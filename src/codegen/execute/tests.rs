@@ -131,3 +131,29 @@ fn costs_are_known_before() {
     assert_eq!(cost.evaluations, 1e6);
     assert!(cost.numbers >= 1e6 + 2e3 && cost.numbers < 1.1e6);
 }
+
+/// Longer than the stack of a thread: planning must not be bounded by it.
+#[test]
+fn long_chains_are_planned() {
+    let mut ir = Ir::default();
+    let (x, z) = (init(&mut ir, 1), init(&mut ir, 1));
+    let half = ir.constant(0.5);
+    let mut y = x;
+    for _ in 0..10_000 {
+        let sum = ir.apply(Prim::Add, &[y, z]);
+        y = ir.apply(Prim::Mul, &[sum, half]);
+    }
+    // y ← (y + z)/2 tends to z = x
+    let values = run(&ir, &[y], 3).expect("finite");
+    assert!(values[0].iter().zip(1..).all(|(y, z)| (y - f64::from(z)).abs() < 1e-12));
+}
+
+#[test]
+fn loops_can_be_read() {
+    let mut ir = Ir::default();
+    let x = init(&mut ir, 1);
+    let y = ir.apply(Prim::Tanh, &[x]);
+    let prepared = prepare::<f32>(&ir, &[y], 8, &ExecOptions::default()).expect("it compiles");
+    let text = prepared.loop_text().expect("it compiles").concat();
+    assert!(text.contains("f32") && text.contains("call"));
+}
