@@ -5,6 +5,8 @@
 //! size is only bounded; if it is needed all the same, that is an error, never a number ([TP4b], and theory.md
 //! section 6: expansions to the next order are not covered yet).
 
+mod atoms;
+mod combination;
 mod hypotheses;
 mod leading;
 pub mod parity;

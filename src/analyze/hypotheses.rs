@@ -32,18 +32,19 @@ impl Setup {
 
 /// Where the values of a node lie, for almost every draw.
 #[derive(Clone, Copy, Debug)]
-struct Range {
+pub(super) struct Range {
     lo: f64,
     hi: f64,
 }
 
-const EVERYWHERE: Range = Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
+/// Nothing is known.
+pub(super) const EVERYWHERE: Range = Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
 
 impl Range {
     fn bounded(self) -> bool {
         self.lo.is_finite() && self.hi.is_finite()
     }
-    fn excludes_zero(self) -> bool {
+    pub(super) fn excludes_zero(self) -> bool {
         self.lo > 0.0 || self.hi < 0.0
     }
 }
@@ -144,7 +145,7 @@ fn function(
 }
 
 /// Bounds of a node from those of its operands.
-fn range(ir: &Ir, id: NodeId, known: &[Range]) -> Range {
+pub(super) fn range(ir: &Ir, id: NodeId, known: &[Range]) -> Range {
     let get = |id: NodeId| known[id.index()];
     match ir.node(id) {
         Node::Const(value) => Range { lo: value.get(), hi: value.get() },

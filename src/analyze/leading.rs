@@ -1,5 +1,6 @@
 //! The walk over the program: exponent and leading coefficient of every node.
 
+use super::atoms::Atoms;
 use super::parity::Parities;
 use super::power;
 use crate::diag::{Code, Diagnostic, Diags, codes};
@@ -45,20 +46,35 @@ pub(super) enum Coefficient {
 pub(super) struct Leading {
     pub(super) exponent: Exponent,
     pub(super) coefficient: Coefficient,
+    /// What was dropped is at most n^rest; `None` if nothing was, so that the coefficient is exact.
+    pub(super) rest: Option<Exponent>,
+    /// The coefficient may be 0 on a part of the entries where what was dropped is not.
+    pub(super) soft: bool,
 }
 
 impl Leading {
-    pub(super) const ERROR: Self =
-        Self { exponent: Exponent::new_raw(0, 1), coefficient: Coefficient::Error };
-    pub(super) const ZERO: Self =
-        Self { exponent: Exponent::new_raw(0, 1), coefficient: Coefficient::Zero };
+    pub(super) const ERROR: Self = Self::new(Exponent::new_raw(0, 1), Coefficient::Error);
+    pub(super) const ZERO: Self = Self::new(Exponent::new_raw(0, 1), Coefficient::Zero);
+
+    const fn new(exponent: Exponent, coefficient: Coefficient) -> Self {
+        Self { exponent, coefficient, rest: None, soft: false }
+    }
 
     pub(super) fn known(exponent: Exponent, node: NodeId) -> Self {
-        Self { exponent, coefficient: Coefficient::Known(node) }
+        Self::new(exponent, Coefficient::Known(node))
     }
 
     pub(super) fn unknown(exponent: Exponent, why: Why) -> Self {
-        Self { exponent, coefficient: Coefficient::Unknown(why) }
+        Self::new(exponent, Coefficient::Unknown(why))
+    }
+
+    /// The same after something was dropped.
+    pub(super) fn without(self, rest: Option<Exponent>, soft: bool) -> Self {
+        Self { rest, soft, ..self }
+    }
+
+    pub(super) fn is_error(&self) -> bool {
+        self.coefficient == Coefficient::Error
     }
 }
 
@@ -69,6 +85,7 @@ pub(super) struct Analysis<'a> {
     pub(super) diags: &'a mut Diags,
     program: Program,
     parities: Parities,
+    pub(super) atoms: Atoms,
     known: Vec<Option<Leading>>,
     needed: Vec<bool>,
 }
@@ -78,8 +95,8 @@ impl<'a> Analysis<'a> {
         let source = std::mem::take(&mut program.ir);
         let out = source.without_nodes();
         let parities = Parities::new(source.inits.len());
-        let mut analysis =
-            Self { source, out, diags, program, parities, known: Vec::new(), needed: Vec::new() };
+        let (atoms, known, needed) = (Atoms::default(), Vec::new(), Vec::new());
+        let mut analysis = Self { source, out, diags, program, parities, atoms, known, needed };
         analysis.mark_needed();
         analysis
     }
@@ -109,7 +126,7 @@ impl<'a> Analysis<'a> {
         while self.known.len() < self.source.len() {
             let id = NodeId::from_index(self.known.len());
             let wanted = self.needed.get(id.index()).copied().unwrap_or(true);
-            let lead = if wanted { Some(self.leading(id)) } else { None };
+            let lead = wanted.then(|| self.leading(id)).map(|lead| self.settled(id, lead));
             if let Some(Leading { coefficient: Coefficient::Known(node), .. }) = lead {
                 let origins = self.source.origins(id).to_vec();
                 self.out.add_origins(node, &origins);
@@ -120,6 +137,17 @@ impl<'a> Analysis<'a> {
 
     pub(super) fn operand(&self, id: NodeId) -> Leading {
         self.get(id).unwrap_or(Leading::ERROR)
+    }
+
+    /// A coefficient that is 0 by construction says nothing but that what was dropped leads.
+    fn settled(&self, id: NodeId, lead: Leading) -> Leading {
+        match (lead.coefficient, lead.rest) {
+            (Coefficient::Known(node), None) if self.out.is_zero(node) => Leading::ZERO,
+            (Coefficient::Known(node), Some(rest)) if self.out.is_zero(node) => {
+                Leading::unknown(rest.min(lead.exponent), Why::Cancels(id))
+            }
+            _ => lead,
+        }
     }
 
     fn leading(&mut self, id: NodeId) -> Leading {
@@ -170,12 +198,8 @@ impl<'a> Analysis<'a> {
         let lead = self.operand(arg);
         match lead.coefficient {
             Coefficient::Known(x) => {
-                let node = build(&mut self.out, x);
-                if self.out.is_zero(node) {
-                    Leading::ZERO
-                } else {
-                    Leading::known(lead.exponent, node)
-                }
+                let coefficient = Coefficient::Known(build(&mut self.out, x));
+                Leading { coefficient, ..lead }
             }
             Coefficient::Unknown(_) | Coefficient::Zero | Coefficient::Error => lead,
         }
@@ -218,14 +242,15 @@ impl<'a> Analysis<'a> {
             Coefficient::Zero | Coefficient::Error => return lead,
         };
         if !width.is_empty() && self.parities.mean_vanishes(&self.out, x, width) {
-            return Leading::unknown(exponent - Exponent::new(1, 2), Why::Mean(id));
+            // What was dropped need not have the symmetry.
+            let fluctuation = exponent - Exponent::new(1, 2);
+            let rest = lead.rest.map_or(fluctuation, |rest| fluctuation.max(rest + gained));
+            return Leading::unknown(rest, Why::Mean(id));
         }
         let x = self.out.reduce(op, x, stat.to_vec(), vec![]);
         let node = self.out.reduce(ReduceOp::Mean, x, vec![], width.to_vec());
-        if self.out.is_zero(node) {
-            return Leading::unknown(exponent, Why::Cancels(id));
-        }
-        Leading::known(exponent, node)
+        let soft = lead.soft && self.out.shape(node).width > 0;
+        Leading::known(exponent, node).without(lead.rest.map(|rest| rest + gained), soft)
     }
 
     /// One scale per value: entries smaller than the largest are 0 at leading order.
@@ -236,6 +261,8 @@ impl<'a> Analysis<'a> {
             return Leading::ERROR;
         }
         let mut nodes = Vec::new();
+        let mut rest = leads.iter().filter_map(|lead| lead.rest).max();
+        let mut soft = leads.iter().any(|lead| lead.soft);
         for (lead, arg) in leads.iter().zip(args) {
             match lead.coefficient {
                 Coefficient::Known(node) if lead.exponent == exponent => nodes.push(node),
@@ -244,6 +271,8 @@ impl<'a> Analysis<'a> {
                 }
                 Coefficient::Known(_) | Coefficient::Unknown(_) => {
                     self.vanishes(id, lead.exponent - exponent);
+                    rest = rest.max(Some(lead.exponent));
+                    soft = true;
                     let shape = self.source.shape(*arg).clone();
                     nodes.push(self.out.zeros(shape));
                 }
@@ -253,7 +282,7 @@ impl<'a> Analysis<'a> {
                 }
             }
         }
-        Leading::known(exponent, self.out.stack(nodes))
+        Leading::known(exponent, self.out.stack(nodes)).without(rest, soft)
     }
 
     /// The largest exponent of those that are not exactly 0.

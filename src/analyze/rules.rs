@@ -1,14 +1,11 @@
 //! Exponents through entrywise operations.
 
+use super::combination::cancels;
 use super::leading::{Analysis, Coefficient, Leading, Why};
 use super::power;
 use crate::diag::codes;
-use crate::ir::{Arg, Exponent, Ir, Node, NodeId, Prim, Shape};
+use crate::ir::{Arg, Exponent, NodeId, Prim, Shape};
 use num_traits::{Signed, Zero};
-use std::collections::BTreeMap;
-
-/// Leading coefficients of operands, `None` for 0, with their axes.
-type Parts<'a> = Vec<(Option<NodeId>, &'a Arg)>;
 
 /// One operand of an operation: its leading order and its axes.
 struct Operand<'a> {
@@ -26,11 +23,27 @@ enum NearZero {
     Pole,
 }
 
+/// Operands on one scale.
+struct Aligned<'a> {
+    exponent: Exponent,
+    /// Leading coefficients; `None` stands for 0.
+    parts: Vec<(Option<NodeId>, &'a Arg)>,
+    rest: Option<Exponent>,
+    soft: bool,
+    /// Whether an operand is smaller and not exactly 0.
+    dropped: bool,
+}
+
+/// What was dropped, relative to what is left.
+fn relative(lead: Leading) -> Option<Exponent> {
+    lead.rest.map(|rest| rest - lead.exponent)
+}
+
 impl Analysis<'_> {
     pub(super) fn map(&mut self, id: NodeId, op: Prim, shape: &Shape, args: &[Arg]) -> Leading {
         let operands: Vec<Operand<'_>> =
             args.iter().map(|arg| Operand { lead: self.operand(arg.node), arg }).collect();
-        if operands.iter().any(|operand| operand.lead.coefficient == Coefficient::Error) {
+        if operands.iter().any(|operand| operand.lead.is_error()) {
             return Leading::ERROR;
         }
         match op {
@@ -55,7 +68,7 @@ impl Analysis<'_> {
                 self.smooth(id, op, (shape, NearZero::Slope(slope)), &operands[0])
             }
             Prim::Log => self.smooth(id, op, (shape, NearZero::Pole), &operands[0]),
-            Prim::Min | Prim::Max => self.together(id, op, shape, &operands),
+            Prim::Min | Prim::Max => self.together(op, shape, &operands),
             Prim::Lt | Prim::Le | Prim::Eq => self.comparison(id, op, shape, &operands),
             Prim::Select => self.select(id, shape, &operands),
             Prim::Not | Prim::And | Prim::Or => self.logic(id, op, shape, &operands),
@@ -90,7 +103,8 @@ impl Analysis<'_> {
     fn keep(&mut self, op: Prim, shape: &Shape, x: &Operand<'_>) -> Leading {
         match x.lead.coefficient {
             Coefficient::Known(node) => {
-                self.known(x.lead.exponent, op, shape, &[(Some(node), x.arg)])
+                let coefficient = Coefficient::Known(self.build(op, shape, &[(Some(node), x.arg)]));
+                Leading { coefficient, ..x.lead }
             }
             Coefficient::Unknown(_) | Coefficient::Zero | Coefficient::Error => x.lead,
         }
@@ -102,7 +116,10 @@ impl Analysis<'_> {
         match (x.lead.coefficient, y.lead.coefficient) {
             (Coefficient::Zero, _) | (_, Coefficient::Zero) => Leading::ZERO,
             (Coefficient::Known(a), Coefficient::Known(b)) => {
+                let rest = (x.lead.rest.map(|rest| rest + y.lead.exponent))
+                    .max(y.lead.rest.map(|rest| rest + x.lead.exponent));
                 self.known(exponent, Prim::Mul, shape, &[(Some(a), x.arg), (Some(b), y.arg)])
+                    .without(rest, x.lead.soft || y.lead.soft)
             }
             (Coefficient::Unknown(why), _) | (_, Coefficient::Unknown(why)) => {
                 Leading::unknown(exponent, why)
@@ -119,9 +136,15 @@ impl Analysis<'_> {
             Coefficient::Unknown(why) => return self.not_covered(id, y.lead.exponent, why),
             Coefficient::Zero | Coefficient::Error => return self.pole(id, "this divides by 0"),
         };
+        if y.lead.soft {
+            return self.soft_pole(id);
+        }
         match x.lead.coefficient {
             Coefficient::Known(a) => {
+                let own = x.lead.rest.map(|rest| rest - y.lead.exponent);
+                let other = y.lead.rest.map(|rest| exponent + rest - y.lead.exponent);
                 self.known(exponent, Prim::Div, shape, &[(Some(a), x.arg), (Some(divisor), y.arg)])
+                    .without(own.max(other), x.lead.soft)
             }
             Coefficient::Unknown(why) => Leading::unknown(exponent, why),
             Coefficient::Zero | Coefficient::Error => x.lead,
@@ -133,6 +156,7 @@ impl Analysis<'_> {
         let leads: Vec<Leading> = operands.iter().map(|operand| operand.lead).collect();
         let Some(exponent) = self.largest(&leads) else { return Leading::ZERO };
         let mut parts = Vec::new();
+        let mut dropped = None;
         for operand in operands {
             match operand.lead.coefficient {
                 Coefficient::Unknown(why) if operand.lead.exponent == exponent => {
@@ -143,23 +167,23 @@ impl Analysis<'_> {
                 }
                 Coefficient::Known(_) | Coefficient::Unknown(_) => {
                     self.vanishes(id, operand.lead.exponent - exponent);
+                    dropped = dropped.max(Some(operand.lead.exponent));
                     parts.push((None, operand.arg));
                 }
                 Coefficient::Zero | Coefficient::Error => parts.push((None, operand.arg)),
             }
         }
         let node = self.build(op, shape, &parts);
-        if self.out.is_zero(node) || self.cancels(node) {
-            return Leading::unknown(exponent, Why::Cancels(id));
+        let rest = leads.iter().filter_map(|lead| lead.rest).max().max(dropped);
+        if cancels(&self.out, node) {
+            return match rest {
+                Some(rest) => Leading::unknown(rest, Why::Cancels(id)),
+                None => Leading::ZERO,
+            };
         }
-        Leading::known(exponent, node)
-    }
-
-    /// Whether a sum of leading coefficients is 0 as a linear combination.
-    fn cancels(&self, node: NodeId) -> bool {
-        let mut combination = Combination { terms: BTreeMap::new(), budget: 1000 };
-        let whole = self.out.whole(node);
-        combination.add(&self.out, &whole, 1.0) && combination.terms.values().all(|c| *c == 0.0)
+        let atoms = dropped.is_some() && shape.width > 0 && self.atoms.may_be_zero(&self.out, node);
+        let soft = atoms || leads.iter().any(|lead| lead.soft);
+        Leading::known(exponent, node).without(rest, soft)
     }
 
     /// x^p and √x: degree p.
@@ -170,9 +194,16 @@ impl Analysis<'_> {
         (p, shape): (Exponent, &Shape),
         x: &Operand<'_>,
     ) -> Leading {
+        let exponent = x.lead.exponent;
         match x.lead.coefficient {
+            Coefficient::Known(_) if x.lead.soft && p.is_negative() => self.soft_pole(id),
             Coefficient::Known(node) => {
-                self.known(x.lead.exponent * p, op, shape, &[(Some(node), x.arg)])
+                // Near 0 a root is not Lipschitz: (n^rest)^p is what can be left of an entry there.
+                let root = p.is_positive() && p < Exponent::from_integer(1);
+                let rest =
+                    x.lead.rest.map(|rest| if root { rest * p } else { exponent * (p - 1) + rest });
+                self.known(exponent * p, op, shape, &[(Some(node), x.arg)])
+                    .without(rest, x.lead.soft)
             }
             Coefficient::Unknown(why) if p.is_positive() => {
                 Leading::unknown(x.lead.exponent * p, why)
@@ -190,11 +221,27 @@ impl Analysis<'_> {
         Leading::ERROR
     }
 
+    fn soft_pole(&mut self, id: NodeId) -> Leading {
+        self.pole(id, "the leading part of the divisor may be 0 on a part of the neurons")
+    }
+
+    /// A jump where the leading part is 0 on some neurons and a dropped term decides.
+    fn soft_jump(&mut self, id: NodeId) -> Leading {
+        let problem = self
+            .about(codes::JUMP_AT_ZERO, id)
+            .here("terms that vanish decide this on the neurons where the leading part is 0")
+            .help("drop the smaller terms, or write both cases with `if`");
+        self.diags.push(problem);
+        Leading::ERROR
+    }
+
     /// sign and step: degree 0, with a jump at 0.
     fn jump(&mut self, id: NodeId, op: Prim, shape: &Shape, x: &Operand<'_>) -> Leading {
         match x.lead.coefficient {
+            Coefficient::Known(_) if x.lead.soft => self.soft_jump(id),
             Coefficient::Known(node) => {
-                self.known(Exponent::zero(), op, shape, &[(Some(node), x.arg)])
+                let rest = x.lead.rest.map(|rest| rest - x.lead.exponent);
+                self.known(Exponent::zero(), op, shape, &[(Some(node), x.arg)]).without(rest, false)
             }
             Coefficient::Unknown(_) => {
                 let problem = self.about(codes::JUMP_AT_ZERO, id).here(format!(
@@ -222,7 +269,9 @@ impl Analysis<'_> {
                 return self.argument_diverges(id, exponent);
             }
             Coefficient::Known(node) if !vanishing => {
-                return self.known(exponent, op, shape, &[(Some(node), x.arg)]);
+                return self
+                    .known(exponent, op, shape, &[(Some(node), x.arg)])
+                    .without(x.lead.rest, x.lead.soft);
             }
             Coefficient::Unknown(why) if !vanishing => return Leading::unknown(exponent, why),
             Coefficient::Known(_) | Coefficient::Unknown(_) => {
@@ -236,7 +285,10 @@ impl Analysis<'_> {
         match near {
             NearZero::Pole => self.pole(id, "the logarithm of something that goes to 0"),
             NearZero::Value(value) => {
+                let exact = x.lead.coefficient == Coefficient::Zero;
+                let order = if op == Prim::Cos { 2 } else { 1 };
                 Leading::known(Exponent::zero(), self.out.filled(value, shape.clone()))
+                    .without((!exact).then_some(exponent * order), false)
             }
             NearZero::Slope(slope) => match x.lead.coefficient {
                 Coefficient::Known(node) => {
@@ -248,6 +300,7 @@ impl Analysis<'_> {
                         shape,
                         &[(Some(slope), &slope_arg), (Some(node), x.arg)],
                     )
+                    .without(x.lead.rest.max(Some(exponent * 3)), x.lead.soft)
                 }
                 Coefficient::Unknown(_) | Coefficient::Zero | Coefficient::Error => x.lead,
             },
@@ -266,40 +319,38 @@ impl Analysis<'_> {
     }
 
     /// Operands on the largest of their scales; smaller ones are 0 there.
-    fn aligned<'o>(
-        &mut self,
-        operands: &[&'o Operand<'o>],
-    ) -> Result<(Exponent, Parts<'o>), (Exponent, Why)> {
+    fn aligned<'o>(&self, operands: &[&'o Operand<'o>]) -> Result<Aligned<'o>, (Exponent, Why)> {
         let leads: Vec<Leading> = operands.iter().map(|operand| operand.lead).collect();
         let exponent = self.largest(&leads).unwrap_or_else(Exponent::zero);
-        let mut parts = Vec::new();
+        let rest = leads.iter().filter_map(|lead| lead.rest).max();
+        let soft = leads.iter().any(|lead| lead.soft);
+        let mut aligned = Aligned { exponent, parts: Vec::new(), rest, soft, dropped: false };
         for operand in operands {
-            parts.push(match operand.lead.coefficient {
+            aligned.parts.push(match operand.lead.coefficient {
                 Coefficient::Unknown(why) if operand.lead.exponent == exponent => {
                     return Err((exponent, why));
                 }
                 Coefficient::Known(node) if operand.lead.exponent == exponent => {
                     (Some(node), operand.arg)
                 }
-                _ => (None, operand.arg),
+                Coefficient::Known(_) | Coefficient::Unknown(_) => {
+                    aligned.rest = aligned.rest.max(Some(operand.lead.exponent));
+                    aligned.dropped = true;
+                    (None, operand.arg)
+                }
+                Coefficient::Zero | Coefficient::Error => (None, operand.arg),
             });
         }
-        Ok((exponent, parts))
+        Ok(aligned)
     }
 
     /// min and max are homogeneous in both operands together.
-    fn together(
-        &mut self,
-        _id: NodeId,
-        op: Prim,
-        shape: &Shape,
-        operands: &[Operand<'_>],
-    ) -> Leading {
+    fn together(&mut self, op: Prim, shape: &Shape, operands: &[Operand<'_>]) -> Leading {
         let operands: Vec<&Operand<'_>> = operands.iter().collect();
         match self.aligned(&operands) {
-            Ok((exponent, parts)) => {
-                let node = self.build(op, shape, &parts);
-                if self.out.is_zero(node) { Leading::ZERO } else { Leading::known(exponent, node) }
+            Ok(Aligned { exponent, parts, rest, soft, dropped }) => {
+                let soft = soft || dropped && shape.width > 0;
+                self.known(exponent, op, shape, &parts).without(rest, soft)
             }
             Err((exponent, why)) => Leading::unknown(exponent, why),
         }
@@ -314,49 +365,75 @@ impl Analysis<'_> {
         operands: &[Operand<'_>],
     ) -> Leading {
         let operands: Vec<&Operand<'_>> = operands.iter().collect();
-        match self.aligned(&operands) {
-            Ok((_, parts)) => self.truth(op, shape, &parts),
-            Err((exponent, _)) => {
-                let problem = self.about(codes::JUMP_AT_ZERO, id).here(format!(
-                    "the operands differ by something random of size at most {}",
-                    power(exponent)
-                ));
-                self.diags.push(problem);
-                Leading::ERROR
-            }
+        let aligned = match self.aligned(&operands) {
+            Ok(aligned) => aligned,
+            Err((exponent, _)) => return self.undecided(id, exponent),
+        };
+        let difference = self.build(Prim::Sub, shape, &aligned.parts);
+        if let Some(rest) = aligned.rest
+            && cancels(&self.out, difference)
+        {
+            return self.undecided(id, rest);
         }
+        let atoms = aligned.dropped && self.atoms.may_be_zero(&self.out, difference);
+        if shape.width > 0 && (aligned.soft || atoms) {
+            return self.soft_jump(id);
+        }
+        // Two constants that differ decide alone, up to events of vanishing probability.
+        let decided = self.out.constant_value(difference).is_some();
+        let rest = aligned.rest.filter(|_| !decided).map(|rest| rest - aligned.exponent);
+        self.known(Exponent::zero(), op, shape, &aligned.parts).without(rest, false)
     }
 
-    fn truth(&mut self, op: Prim, shape: &Shape, parts: &[(Option<NodeId>, &Arg)]) -> Leading {
-        let node = self.build(op, shape, parts);
-        if self.out.is_zero(node) { Leading::ZERO } else { Leading::known(Exponent::zero(), node) }
+    /// A comparison of things that agree at leading order.
+    fn undecided(&mut self, id: NodeId, exponent: Exponent) -> Leading {
+        let problem = self.about(codes::JUMP_AT_ZERO, id).here(format!(
+            "the operands differ by something not known, of size at most {}",
+            power(exponent)
+        ));
+        self.diags.push(problem);
+        Leading::ERROR
     }
 
     fn logic(&mut self, id: NodeId, op: Prim, shape: &Shape, operands: &[Operand<'_>]) -> Leading {
         let mut parts = Vec::new();
         for operand in operands {
-            match operand.lead.coefficient {
-                Coefficient::Known(node) => parts.push((Some(node), operand.arg)),
-                Coefficient::Unknown(why) => {
-                    return self.not_covered(id, operand.lead.exponent, why);
-                }
-                Coefficient::Zero | Coefficient::Error => parts.push((None, operand.arg)),
+            match self.condition(id, operand) {
+                Ok(node) => parts.push((node, operand.arg)),
+                Err(error) => return error,
             }
         }
-        self.truth(op, shape, &parts)
+        let rest = operands.iter().filter_map(|operand| relative(operand.lead)).max();
+        self.known(Exponent::zero(), op, shape, &parts).without(rest, false)
+    }
+
+    /// A condition at leading order; `None` is false.
+    fn condition(&mut self, id: NodeId, x: &Operand<'_>) -> Result<Option<NodeId>, Leading> {
+        match x.lead.coefficient {
+            Coefficient::Known(_) if x.lead.soft => Err(self.soft_jump(id)),
+            Coefficient::Known(node) => Ok(Some(node)),
+            Coefficient::Unknown(why) => Err(self.not_covered(id, x.lead.exponent, why)),
+            Coefficient::Zero | Coefficient::Error => Ok(None),
+        }
     }
 
     fn select(&mut self, id: NodeId, shape: &Shape, operands: &[Operand<'_>]) -> Leading {
         let [condition, yes, no] = operands else { return Leading::ERROR };
-        let condition = match condition.lead.coefficient {
-            Coefficient::Known(node) => (Some(node), condition.arg),
-            Coefficient::Unknown(why) => return self.not_covered(id, condition.lead.exponent, why),
-            Coefficient::Zero | Coefficient::Error => (None, condition.arg),
+        let chosen = match self.condition(id, condition) {
+            Ok(chosen) => chosen,
+            Err(error) => return error,
         };
+        let decided = relative(condition.lead).is_none();
+        let value = chosen.map_or(Some(0.0), |node| self.out.constant_value(node));
+        if let Some(value) = value.filter(|_| decided) {
+            return self.keep(Prim::Id, shape, if value != 0.0 { yes } else { no });
+        }
         match self.aligned(&[yes, no]) {
-            Ok((exponent, parts)) => {
-                let node = self.build(Prim::Select, shape, &[condition, parts[0], parts[1]]);
-                if self.out.is_zero(node) { Leading::ZERO } else { Leading::known(exponent, node) }
+            Ok(Aligned { exponent, parts, rest, soft, dropped }) => {
+                let rest = rest.max(relative(condition.lead).map(|rest| rest + exponent));
+                let parts = [(chosen, condition.arg), parts[0], parts[1]];
+                let soft = soft || dropped && shape.width > 0;
+                self.known(exponent, Prim::Select, shape, &parts).without(rest, soft)
             }
             Err((exponent, why)) => Leading::unknown(exponent, why),
         }
@@ -375,6 +452,7 @@ impl Analysis<'_> {
                     shape,
                     &[(Some(a), x.arg), (Some(b), y.arg)],
                 )
+                .without(x.lead.rest.max(y.lead.rest), x.lead.soft)
             }
             (Coefficient::Known(_), Coefficient::Zero) => {
                 Leading::known(Exponent::zero(), self.out.filled(1.0, shape.clone()))
@@ -388,47 +466,5 @@ impl Analysis<'_> {
                 Leading::ERROR
             }
         }
-    }
-}
-
-/// A linear combination of values that are not sums themselves.
-struct Combination {
-    terms: BTreeMap<(NodeId, Vec<usize>, Vec<usize>), f64>,
-    /// How many more nodes may be looked at.
-    budget: usize,
-}
-
-impl Combination {
-    /// Adds `factor · arg`; false where the budget does not suffice to tell.
-    fn add(&mut self, ir: &Ir, arg: &Arg, factor: f64) -> bool {
-        let Some(budget) = self.budget.checked_sub(1) else { return false };
-        self.budget = budget;
-        let arg = ir.through_copies(arg.clone());
-        if let Node::Map { op, args, .. } = ir.node(arg.node) {
-            let inner = |k: usize| Arg {
-                node: args[k].node,
-                stat: args[k].stat.iter().map(|axis| arg.stat[*axis]).collect(),
-                width: args[k].width.iter().map(|axis| arg.width[*axis]).collect(),
-            };
-            match op {
-                Prim::Neg => return self.add(ir, &inner(0), -factor),
-                Prim::Add => {
-                    return self.add(ir, &inner(0), factor) && self.add(ir, &inner(1), factor);
-                }
-                Prim::Sub => {
-                    return self.add(ir, &inner(0), factor) && self.add(ir, &inner(1), -factor);
-                }
-                Prim::Mul => {
-                    for (k, other) in [(0, 1), (1, 0)] {
-                        if let Some(c) = ir.constant_value(args[k].node) {
-                            return self.add(ir, &inner(other), factor * c);
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        *self.terms.entry((arg.node, arg.stat, arg.width)).or_insert(0.0) += factor;
-        true
     }
 }
