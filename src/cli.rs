@@ -17,6 +17,7 @@ mod table;
 
 use args::{Cli, Command};
 use clap::Parser;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Exit codes of every command.
 mod exit {
@@ -34,7 +35,12 @@ mod exit {
 
 /// Runs the command line of this process; gives its exit code.
 pub fn main() -> i32 {
-    std::panic::set_hook(Box::new(|fault| {
+    let reported = AtomicBool::new(false);
+    std::panic::set_hook(Box::new(move |fault| {
+        // the other threads stumble over the same fault
+        if reported.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let version = env!("CARGO_PKG_VERSION");
         session::complain(&format!(
             "this is a fault in tpc {version}: {fault}\nplease report it with the program that caused it"

@@ -173,12 +173,11 @@ impl<'a> Analysis<'a> {
             Node::Map { op, shape, args } => self.map(id, *op, shape, args),
             Node::Reduce { op, arg, stat, width } => self.reduce(id, (*op, *arg), stat, width),
             Node::MatMul { mat, transpose, arg } => {
-                let matrix = self.matrix(*mat);
-                let transpose = *transpose;
-                self.through(*arg, |out, x| match matrix {
-                    Some(matrix) => out.matmul(matrix, transpose, x),
-                    None => x,
-                })
+                let (arg, transpose) = (*arg, *transpose);
+                match self.matrix(*mat) {
+                    Some(matrix) => self.through(arg, |out, x| out.matmul(matrix, transpose, x)),
+                    None => self.no_matrix(id),
+                }
             }
             Node::Index { arg, axis, at } => self.through(*arg, |out, x| out.index(x, *axis, *at)),
             Node::Slice { arg, axis, start, end } => {
@@ -222,6 +221,14 @@ impl<'a> Analysis<'a> {
             }
             _ => None,
         }
+    }
+
+    fn no_matrix(&mut self, id: NodeId) -> Leading {
+        let problem = self
+            .about(codes::MATRIX_NONLINEAR, id)
+            .here("this matrix is not a sum of initial matrices and an outer product");
+        self.diags.push(problem);
+        Leading::ERROR
     }
 
     fn reduce(

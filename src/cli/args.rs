@@ -149,9 +149,9 @@ pub(super) struct Accuracy {
     /// The error to reach, relative to max(1, |value|); particles are doubled until it is
     #[arg(long, value_name = "ERROR")]
     pub(super) tol: Option<f64>,
-    /// Particles to begin with
-    #[arg(long, value_name = "N", default_value_t = 4096)]
-    pub(super) particles: usize,
+    /// Particles to begin with, whatever they cost; otherwise 4096, or fewer where they would take too long
+    #[arg(long, value_name = "N")]
+    pub(super) particles: Option<usize>,
     /// Independent replicates
     #[arg(long, value_name = "R", default_value_t = 8)]
     pub(super) replicates: usize,

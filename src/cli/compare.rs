@@ -7,6 +7,7 @@ use super::{exit, files, limit, plot, run, table};
 use crate::driver::Checked;
 use crate::driver::compare::{Comparison, compare};
 use crate::finite::RunResult as Run;
+use crate::ir::Program;
 use crate::num::stats::Power;
 use serde_json::{Value, json};
 
@@ -32,14 +33,16 @@ pub(super) fn main(args: &CompareArgs, shown: &Shown) -> i32 {
 fn compared(
     session: &mut Session<'_>,
     args: &CompareArgs,
-    (program, leading): (&crate::ir::Program, &crate::ir::Program),
+    (program, leading): (&Program, &Program),
 ) -> Result<Comparison, i32> {
     let widths =
         if args.finite.width.is_empty() { WIDTHS.to_vec() } else { args.finite.width.clone() };
     let plan =
         run::Plan::new(&args.finite, widths, args.finite.seeds.unwrap_or(SEEDS), &args.results);
     let accuracy = limit::options(&args.accuracy, args.finite.seed);
-    let limits = limit::evaluated(session, leading, &accuracy, args.results.threads)?;
+    // Expectations are not judged here and must not ask for more particles.
+    let leading = Program { expects: Vec::new(), ..leading.clone() };
+    let limits = limit::evaluated(session, &leading, &accuracy, args.results.threads)?;
     let runs = run::sampled(session, program, &plan, args.results.threads)?;
     if run::was_interrupted() {
         return Err(exit::INTERRUPTED);

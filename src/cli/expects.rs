@@ -4,7 +4,8 @@ use super::args::{Input, Shown, TestArgs};
 use super::session::{Session, print};
 use super::{exit, limit};
 use crate::driver::Checked;
-use crate::limit::Expected;
+use crate::ir::{Expect, Program};
+use crate::limit::{Expected, Limits};
 
 pub(super) fn main(args: &TestArgs, shown: &Shown) -> i32 {
     let (mut passed, mut failed, mut worst) = (0, 0, exit::FINE);
@@ -31,32 +32,36 @@ fn test_file(file: &str, args: &TestArgs, shown: &Shown) -> Result<(usize, usize
     let mut session = Session::open(&input, shown)?;
     let Some(Checked { facts, .. }) = session.checked() else { return Err(session.wrong()) };
     let options = limit::options(&args.accuracy, 0);
-    let limits = limit::evaluated(&mut session, &facts.leading, &options, args.threads)?;
-    let (mut passed, mut failed) = (0, 0);
-    for (expect, found) in facts.leading.expects.iter().zip(&limits.expects) {
-        match verdict(found, expect.tolerance) {
-            None => passed += 1,
-            Some(problem) => {
-                let (line, column) = session.sources.line_column(expect.span);
-                print(&format!("{file}:{line}:{column}: expect {}: {problem}", expect.name));
-                failed += 1;
-            }
-        }
-    }
-    Ok((passed, failed))
+    let leading = Program { outputs: Vec::new(), ..facts.leading };
+    let limits = limit::evaluated(&mut session, &leading, &options, args.threads)?;
+    let failures = failures(&session, &leading, &limits);
+    failures.iter().for_each(|failure| print(failure));
+    Ok((leading.expects.len() - failures.len(), failures.len()))
+}
+
+/// Each `expect` that does not hold, with its place.
+pub(super) fn failures(session: &Session<'_>, leading: &Program, limits: &Limits) -> Vec<String> {
+    let one = |(expect, found): (&Expect, &Expected)| {
+        let problem = verdict(found, expect.tolerance)?;
+        let (line, column) = session.sources.line_column(expect.span);
+        let file = &session.sources.get(expect.span.file).name;
+        Some(format!("{file}:{line}:{column}: expect {}: {problem}", expect.name))
+    };
+    leading.expects.iter().zip(&limits.expects).filter_map(one).collect()
 }
 
 /// What is wrong, if anything: too far away, or too inexact to tell.
 fn verdict(found: &Expected, tolerance: f64) -> Option<String> {
-    for ((value, error), expected) in found.values.iter().zip(&found.errors).zip(&found.expected) {
-        if (value - expected).abs() > tolerance {
+    for (k, (deviation, error)) in found.deviations.iter().zip(&found.errors).enumerate() {
+        if deviation.abs() > tolerance {
+            let (value, expected) = (found.values[k], found.expected[k]);
             return Some(format!(
                 "{value:.6} ± {error:.1e} is not within {tolerance:e} of {expected}"
             ));
         }
         if *error > tolerance {
             return Some(format!(
-                "the limit's error {error:.1e} exceeds the tolerance {tolerance:e}; use more --particles"
+                "the limit's error {error:.1e} exceeds the tolerance {tolerance:e}; begin with more --particles"
             ));
         }
     }

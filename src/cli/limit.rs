@@ -1,6 +1,7 @@
 //! `tpc limit`.
 
 use super::args::{Accuracy, LimitArgs, Shown};
+use super::expects::failures;
 use super::output::{self, Array, Report, entry_name};
 use super::run::kets_json;
 use super::session::{Session, complain, on_threads};
@@ -31,17 +32,21 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
     if let Err(code) = output::deliver(&report(&session, &limits, &options), &args.results) {
         return code;
     }
-    if limits.met { exit::FINE } else { exit::WRONG }
+    let failures = failures(&session, &facts.leading, &limits);
+    complain(&failures.join("\n"));
+    if limits.met && failures.is_empty() { exit::FINE } else { exit::WRONG }
 }
 
 pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
     let standard = LimitOptions::default();
+    let particles = accuracy.particles.map_or(standard.particles, |asked| asked.max(16));
     LimitOptions {
         tol: accuracy.tol,
         seed,
-        particles: accuracy.particles.max(16),
-        most: standard.most.max(accuracy.particles),
+        particles,
+        most: standard.most.max(particles),
         replicates: accuracy.replicates.max(2),
+        effort: if accuracy.particles.is_some() { f64::INFINITY } else { standard.effort },
     }
 }
 

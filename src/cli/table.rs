@@ -36,6 +36,9 @@ pub(super) fn with_error(value: f64, error: f64) -> String {
         let digits = usize::try_from(uncertain).unwrap_or(0);
         return format!("{value:.digits$} ± {error:.digits$}");
     }
+    if value.abs() <= error {
+        return format!("0 ± {error:.1e}");
+    }
     format!("{} ± {error:.1e}", exact(value))
 }
 

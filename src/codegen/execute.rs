@@ -90,7 +90,7 @@ pub fn prepare<T: Lanes>(
     options: &ExecOptions,
 ) -> Result<Prepared<T>, ExecError> {
     deep(|| {
-        let normal = normal(ir, roots, n);
+        let normal = normal(ir, roots, n, options.tuples);
         let Plan { given, steps, bodies } = plan(&normal.ir, &normal.roots, n, options)?;
         let loops = bodies.compile::<T>().map_err(ExecError::Jit)?;
         let last = store::last_reads(&normal, &steps);

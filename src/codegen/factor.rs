@@ -9,6 +9,7 @@
 //! cheapest first. Sums of products are multiplied out only where that leaves no value over two width axes at all:
 //! a nonlinear outer product that is a polynomial (the update of gradient descent) then never touches pairs.
 
+use super::Tuples;
 use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp, Shape};
 use std::collections::BTreeSet;
 
@@ -34,6 +35,13 @@ impl Factor {
     }
 }
 
+/// How many neurons there are, and what a mean over tuples of them may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Width {
+    pub(super) n: usize,
+    pub(super) tuples: Tuples,
+}
+
 /// A sum over some axes of a product.
 #[derive(Clone, Debug, Default)]
 struct Product {
@@ -48,10 +56,10 @@ struct Product {
     kept: Vec<Axis>,
 }
 
-/// The contraction of some axes of `arg`, in a good order; `n` is the width.
+/// The contraction of some axes of `arg`, in a good order.
 pub(super) fn contract(
     ir: &mut Ir,
-    n: usize,
+    at: Width,
     op: ReduceOp,
     arg: NodeId,
     (stat, width): (&[usize], &[usize]),
@@ -71,8 +79,8 @@ pub(super) fn contract(
     };
     product.flatten(ir, whole);
     let separated = product
-        .separate(ir, n, &mut 64)
-        .or_else(|| product.improves().then(|| product.clone().eliminate(ir, n)));
+        .separate(ir, at, &mut 64)
+        .or_else(|| product.improves().then(|| product.clone().eliminate(ir, at)));
     separated.unwrap_or_else(|| {
         let inner = ir.reduce(op, arg, Vec::new(), width.to_vec());
         ir.reduce(op, inner, stat.to_vec(), Vec::new())
@@ -82,7 +90,7 @@ pub(super) fn contract(
 /// The product of an outer product with columns, where it needs no value over pairs.
 pub(super) fn apply_separated(
     ir: &mut Ir,
-    n: usize,
+    at: Width,
     mat: NodeId,
     transpose: bool,
     arg: NodeId,
@@ -98,7 +106,7 @@ pub(super) fn apply_separated(
     product.flatten(ir, Factor { node: mat, stat: Vec::new(), width });
     let stat = (0..shape.stat.len()).collect();
     product.flatten(ir, Factor { node: arg, stat, width: vec![1] });
-    product.separate(ir, n, &mut 64)
+    product.separate(ir, at, &mut 64)
 }
 
 impl Product {
@@ -189,23 +197,26 @@ impl Product {
     }
 
     /// Eliminates everything.
-    fn eliminate(mut self, ir: &mut Ir, n: usize) -> NodeId {
+    fn eliminate(mut self, ir: &mut Ir, at: Width) -> NodeId {
         while let Some((axis, op)) = self.next() {
-            self.step(ir, n, axis, op);
+            self.step(ir, at, axis, op);
         }
         let (factors, kept) = (std::mem::take(&mut self.factors), self.kept.clone());
         self.multiply(ir, factors, &kept).node
     }
 
     /// Eliminates one axis, and those that occur in the same factors only.
-    fn step(&mut self, ir: &mut Ir, n: usize, axis: Axis, op: ReduceOp) {
-        let (with, union) = self.touching(axis);
+    fn step(&mut self, ir: &mut Ir, at: Width, axis: Axis, op: ReduceOp) {
+        let (mut with, mut union) = self.touching(axis);
+        if at.tuples == Tuples::Independent {
+            (with, union) = self.sampled_together(with, union);
+        }
         if with.is_empty() {
             self.summed.retain(|(other, _)| *other != axis);
             if op == ReduceOp::Sum {
                 let size = match axis {
                     Axis::Static(k) => self.sizes[k],
-                    Axis::Width(_) => n,
+                    Axis::Width(_) => at.n,
                 };
                 let node = ir.constant(size as f64);
                 self.factors.push(Factor { node, stat: Vec::new(), width: Vec::new() });
@@ -233,11 +244,41 @@ impl Product {
             together.push(self.factors.remove(*k));
         }
         let result = match matrix_product {
-            Some(rows) if gone == [axis] => self.matrix_product(ir, n, together, (axis, rows), op),
+            Some(rows) if gone == [axis] => {
+                self.matrix_product(ir, at.n, together, (axis, rows), op)
+            }
             _ => self.reduce(ir, together, &union, &gone, op),
         };
         self.summed.retain(|(other, _)| !gone.contains(other));
         self.factors.push(result);
+    }
+
+    /// A mean over one axis of a function of three leaves n² means of n numbers; taken together with the other means
+    /// it is one over n tuples. So factors are joined until no other mean is left.
+    fn sampled_together(
+        &self,
+        mut with: Vec<usize>,
+        mut union: BTreeSet<Axis>,
+    ) -> (Vec<usize>, BTreeSet<Axis>) {
+        let widths = union.iter().filter(|axis| matches!(axis, Axis::Width(_))).count();
+        if widths < 3 {
+            return (with, union);
+        }
+        loop {
+            let before = with.len();
+            for (axis, _) in &self.summed {
+                if matches!(axis, Axis::Width(_)) && union.contains(axis) {
+                    let (more, axes) = self.touching(*axis);
+                    with.extend(more);
+                    union.extend(axes);
+                }
+            }
+            with.sort_unstable();
+            with.dedup();
+            if with.len() == before {
+                return (with, union);
+            }
+        }
     }
 
     fn reduce(
@@ -358,13 +399,13 @@ impl Product {
     }
 
     /// The result without any value over two width axes, multiplying out sums where needed; at most `budget` terms.
-    fn separate(&self, ir: &mut Ir, n: usize, budget: &mut usize) -> Option<NodeId> {
+    fn separate(&self, ir: &mut Ir, at: Width, budget: &mut usize) -> Option<NodeId> {
         if self.widths < 2 || *budget == 0 {
             return None;
         }
         if self.factors.iter().all(|factor| factor.axes_over_width() < 2) {
             *budget -= 1;
-            return Some(self.clone().eliminate(ir, n));
+            return Some(self.clone().eliminate(ir, at));
         }
         let k = self.factors.iter().position(|factor| factor.axes_over_width() > 1)?;
         let Node::Map { op: op @ (Prim::Add | Prim::Sub), args, .. } =
@@ -382,7 +423,7 @@ impl Product {
                 width: arg.width.iter().map(|axis| factor.width[*axis]).collect(),
             };
             part.flatten(ir, own);
-            parts.push(part.separate(ir, n, budget)?);
+            parts.push(part.separate(ir, at, budget)?);
         }
         Some(ir.apply(op, &parts))
     }

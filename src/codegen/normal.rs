@@ -3,7 +3,8 @@
 //! Powers of n become numbers; a contraction of static and width axes becomes two; a matrix product with a mixture of
 //! matrices is split where the parts are cheaper on their own. `Normal::origin` leads back to the program's nodes.
 
-use super::{factor, initial_matrix};
+use super::factor::{self, Width};
+use super::{Tuples, initial_matrix};
 use crate::ir::passes::linear::decompose;
 use crate::ir::scalar::to_f64;
 use crate::ir::{Ir, Node, NodeId, Prim};
@@ -27,8 +28,8 @@ impl Normal {
 }
 
 /// The program at width n.
-pub(super) fn normal(ir: &Ir, roots: &[NodeId], n: usize) -> Normal {
-    let mut rewriter = Rewriter { ir: ir.clone(), n, map: HashMap::new() };
+pub(super) fn normal(ir: &Ir, roots: &[NodeId], n: usize, tuples: Tuples) -> Normal {
+    let mut rewriter = Rewriter { ir: ir.clone(), at: Width { n, tuples }, map: HashMap::new() };
     rewriter.ir.here = None;
     let mut origin = HashMap::new();
     for id in ir.reachable(roots) {
@@ -42,14 +43,14 @@ pub(super) fn normal(ir: &Ir, roots: &[NodeId], n: usize) -> Normal {
 
 struct Rewriter {
     ir: Ir,
-    n: usize,
+    at: Width,
     map: HashMap<NodeId, NodeId>,
 }
 
 impl Rewriter {
     fn node(&mut self, old: &Ir, id: NodeId) -> NodeId {
         match old.node(id) {
-            Node::Width(p) => self.ir.constant(libm::pow(self.n as f64, to_f64(*p))),
+            Node::Width(p) => self.ir.constant(libm::pow(self.at.n as f64, to_f64(*p))),
             Node::Bind { arg, .. } => self.map[arg],
             Node::Map { op, shape, args } => {
                 let mut args = args.clone();
@@ -57,11 +58,11 @@ impl Rewriter {
                 self.ir.map(*op, shape.clone(), args)
             }
             Node::Reduce { op, arg, stat, width } => {
-                let (arg, n) = (self.map[arg], self.n);
+                let (arg, at) = (self.map[arg], self.at);
                 if width.is_empty() {
                     return self.ir.reduce(*op, arg, stat.clone(), Vec::new());
                 }
-                factor::contract(&mut self.ir, n, *op, arg, (stat, width))
+                factor::contract(&mut self.ir, at, *op, arg, (stat, width))
             }
             Node::MatMul { mat, transpose, arg } => {
                 self.matmul(self.map[mat], *transpose, self.map[arg])
@@ -90,9 +91,9 @@ impl Rewriter {
         let Ok(linear) = decompose(&mut self.ir, mat) else {
             return self.ir.matmul(mat, transpose, arg);
         };
-        let separated = linear
-            .outer
-            .and_then(|outer| factor::apply_separated(&mut self.ir, self.n, outer, transpose, arg));
+        let separated = linear.outer.and_then(|outer| {
+            factor::apply_separated(&mut self.ir, self.at, outer, transpose, arg)
+        });
         let together = separated.is_none()
             && linear.outer.is_some()
             && (linear.terms.is_empty() || (linear.terms.len() == 1 && !linear.terms[0].transpose));

@@ -2,5 +2,6 @@
 
 pub mod adjoint;
 pub mod derive;
+mod entry;
 pub mod erase;
 pub mod linear;

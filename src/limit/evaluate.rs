@@ -3,8 +3,8 @@
 use super::particles::Particles;
 use super::risks::{Risk, risks};
 use crate::codegen::ExecError;
-use crate::codegen::{ExecOptions, Tuples, prepare};
-use crate::ir::{Ir, Node, NodeId, Program};
+use crate::codegen::{ExecOptions, Tuples, estimate as cost, prepare};
+use crate::ir::{Ir, Node, NodeId, Prim, Program};
 use crate::num::stats::Summary;
 use ndarray::ArrayD;
 use rayon::prelude::*;
@@ -22,16 +22,32 @@ pub struct LimitOptions {
     pub most: usize,
     /// Independent replicates, at least 2.
     pub replicates: usize,
+    /// The most evaluations of entrywise functions for one number of particles, over all replicates: a bound on time.
+    pub effort: f64,
+}
+
+impl LimitOptions {
+    /// Whether so many particles are too many or take too long.
+    fn excludes(&self, ir: &Ir, roots: &[NodeId], n: usize) -> bool {
+        let taken = || cost(ir, roots, n, &EXECUTION, false);
+        n > self.most
+            || taken().is_ok_and(|taken| taken.evaluations * self.replicates as f64 > self.effort)
+    }
 }
 
 impl Default for LimitOptions {
     fn default() -> Self {
-        Self { tol: None, seed: 0, particles: 4096, most: 65_536, replicates: 8 }
+        Self { tol: None, seed: 0, particles: 4096, most: 65_536, replicates: 8, effort: 5e9 }
     }
 }
 
-/// N × N arrays of more numbers are not kept: replicates run beside each other.
-const LARGEST_ARRAY: usize = 1 << 24;
+/// Means over tuples are over independent copies; N × N arrays of more numbers are not kept, because replicates run
+/// beside each other.
+const EXECUTION: ExecOptions = ExecOptions { tuples: Tuples::Independent, largest_array: 1 << 24 };
+/// Roots of an `expect`: expression, value, deviation.
+const EXPECT_ROOTS: usize = 3;
+/// With fewer particles a limit says nothing.
+const FEWEST: usize = 256;
 
 /// The limit of one output.
 #[derive(Clone, Debug)]
@@ -52,15 +68,17 @@ pub struct LimitOutput {
     pub ket_errors: Vec<f64>,
 }
 
-/// The limit of one `expect`.
+/// The limit of one `expect`, entry by entry.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// The limit of the expression.
     pub values: Vec<f64>,
-    /// Its errors.
-    pub errors: Vec<f64>,
     /// What it should be.
     pub expected: Vec<f64>,
+    /// The limit of the difference.
+    pub deviations: Vec<f64>,
+    /// The error of the difference.
+    pub errors: Vec<f64>,
 }
 
 /// All limits of a program.
@@ -105,25 +123,34 @@ struct Estimate {
     stderr: Vec<f64>,
 }
 
-/// Evaluates a leading-order program.
+/// Evaluates a leading-order program: particles are doubled until the tolerance is met and the error of every `expect`
+/// is at most half of its own.
 ///
 /// # Errors
 /// A value that is not finite, or a function that is not continuous at the limit of its argument.
 pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, LimitError> {
     let mut ir = program.ir.clone();
     let mut roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
-    roots.extend(program.expects.iter().flat_map(|expect| [expect.node, expect.value]));
+    for expect in &program.expects {
+        // replicate by replicate, so that errors that both sides share cancel
+        let deviation = ir.apply(Prim::Sub, &[expect.node, expect.value]);
+        roots.extend([expect.node, expect.value, deviation]);
+    }
     let risks = risks(&mut ir, &roots);
     check_risks(&ir, &risks, options)?;
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
     let replicates = if samples { options.replicates.max(2) } else { 1 };
     let mut n = if samples { options.particles } else { 1 };
+    while n / 2 >= FEWEST && options.excludes(&ir, &roots, n) {
+        n /= 2;
+    }
     let mut half = run(&ir, &roots, (n / 2).max(1), replicates, options.seed)?;
     loop {
         let whole = run(&ir, &roots, n, replicates, options.seed)?;
         let errors = errors(&whole, &half);
         let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
-        if met || 2 * n > options.most || !samples {
+        let enough = met && are_decided(program, &errors);
+        if enough || !samples || options.excludes(&ir, &roots, 2 * n) {
             let kets = Replicates { whole: &whole, errors: &errors };
             let (outputs, expects) = collect(program, &ir, &kets);
             return Ok(Limits {
@@ -157,8 +184,7 @@ fn run(
     replicates: usize,
     seed: u64,
 ) -> Result<Sample, LimitError> {
-    let options = ExecOptions { tuples: Tuples::Independent, largest_array: LARGEST_ARRAY };
-    let prepared = prepare::<f64>(ir, roots, n, &options)?;
+    let prepared = prepare::<f64>(ir, roots, n, &EXECUTION)?;
     let one = |replicate: usize| {
         let stream = ((n as u64) << 20) + replicate as u64;
         prepared.run(&mut Particles::new(&ir.inits, n, seed, stream))
@@ -216,6 +242,13 @@ fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
         .all(|(estimate, errors)| estimate.mean.iter().zip(errors).all(fine))
 }
 
+/// Whether every `expect` can be told from the error of its deviation.
+fn are_decided(program: &Program, errors: &[Vec<f64>]) -> bool {
+    let deviations = errors[program.outputs.len()..].chunks(EXPECT_ROOTS).map(|roots| &roots[2]);
+    let worst = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
+    deviations.zip(&program.expects).all(|(errors, expect)| 2.0 * worst(errors) <= expect.tolerance)
+}
+
 /// Refuses where a function is not continuous at the limit of its argument. This comes first: at a pole the rest may
 /// not even be finite.
 fn check_risks(ir: &Ir, risks: &[Risk], options: &LimitOptions) -> Result<(), LimitError> {
@@ -268,10 +301,11 @@ fn collect(
             kets: if wide { kets(&replicates.whole.values, root) } else { Vec::new() },
         }
     };
-    let expect = |k: usize| Expected {
-        values: replicates.whole.estimates[count + 2 * k].mean.clone(),
-        errors: replicates.errors[count + 2 * k].clone(),
-        expected: replicates.whole.estimates[count + 2 * k + 1].mean.clone(),
+    let expect = |k: usize| {
+        let first = count + EXPECT_ROOTS * k;
+        let mean = |root: usize| replicates.whole.estimates[first + root].mean.clone();
+        let errors = replicates.errors[first + 2].clone();
+        Expected { values: mean(0), expected: mean(1), deviations: mean(2), errors }
     };
     let outputs = program.outputs.iter().enumerate().map(output).collect();
     (outputs, (0..program.expects.len()).map(expect).collect())

@@ -5,6 +5,9 @@ use crate::codegen::ExecError;
 use crate::diag::{Code, Diagnostic, codes};
 use crate::ir::{NodeId, Program};
 
+/// Numbers of this size are rounding errors.
+const ROUNDING: f64 = 1e-12;
+
 /// The diagnostic for an error of [`super::evaluate`] on this leading-order program.
 pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
     match error {
@@ -13,7 +16,7 @@ pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
                 if *pole { (codes::LIMIT_POLE, "pole") } else { (codes::LIMIT_JUMP, "jump") };
             about(program, code, Some(*node))
                 .here(format!("this function has a {word} at 0"))
-                .note(format!("found:    an argument whose limit is {value:.3e} ± {error:.1e}"))
+                .note(format!("found:    an argument whose limit is {}", shown(*value, *error)))
                 .note("expected: a limit that differs from 0 by more than its error")
         }
         LimitError::Execution(ExecError::NonFinite { node }) => {
@@ -35,4 +38,12 @@ fn about(program: &Program, code: Code, node: Option<NodeId>) -> Diagnostic {
         Some(span) => Diagnostic::new(code, *span, code.title()),
         None => Diagnostic::without_place(code, code.title()),
     }
+}
+
+/// A value and its error; below rounding the digits say nothing.
+fn shown(value: f64, error: f64) -> String {
+    if value.abs() + error < ROUNDING {
+        return format!("0 ± {ROUNDING:e}");
+    }
+    format!("{value:.3e} ± {error:.1e}")
 }

@@ -4,4 +4,5 @@ mod differential;
 mod finite;
 mod golden;
 mod mutate;
+mod programs;
 mod tidy;

@@ -29,7 +29,7 @@ pub fn estimate(
     dense: bool,
 ) -> Result<Estimate, ExecError> {
     let (normal, plan) = deep(|| {
-        let normal = normal(ir, roots, n);
+        let normal = normal(ir, roots, n, options.tuples);
         let plan = plan(&normal.ir, &normal.roots, n, options);
         (normal, plan)
     });

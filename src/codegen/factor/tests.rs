@@ -27,7 +27,7 @@ fn coupled(ir: &mut Ir, x: NodeId, y: NodeId) -> NodeId {
 
 /// The largest number of width axes in the rewritten program, initial matrices aside.
 fn widest(ir: &Ir, root: NodeId) -> usize {
-    let normal = normal(ir, &[root], 100);
+    let normal = normal(ir, &[root], 100, Tuples::All);
     let ids = normal.ir.reachable(&normal.roots);
     let widths = ids.iter().filter(|id| !matches!(normal.ir.node(**id), Node::Init(_)));
     widths.map(|id| normal.ir.shape(*id).width).max().unwrap_or(0)
@@ -56,7 +56,7 @@ fn what_does_not_factorise_stays_one_contraction() {
     let scaled =
         ir.map(Prim::Mul, Shape::new([], 3), vec![on(psi, &[], &[0, 1, 2]), on(x, &[], &[0])]);
     let y = ir.reduce(ReduceOp::Mean, scaled, vec![], vec![1, 2]);
-    let normal = normal(&ir, &[y], 100);
+    let normal = normal(&ir, &[y], 100, Tuples::All);
     let ids = normal.ir.reachable(&normal.roots);
     let joint =
         |id: &NodeId| matches!(normal.ir.node(*id), Node::Reduce { width, .. } if *width == [1, 2]);
@@ -93,7 +93,7 @@ fn a_nonlinear_update_is_one_matrix_product_for_all_inputs() {
     let products =
         ir.map(Prim::Mul, Shape::new([8], 2), vec![on(q, &[], &[0, 1]), on(x, &[0], &[1])]);
     let y = ir.reduce(ReduceOp::Mean, products, vec![], vec![1]);
-    let normal = normal(&ir, &[y], 100);
+    let normal = normal(&ir, &[y], 100, Tuples::All);
     let ids = normal.ir.reachable(&normal.roots);
     assert!(ids.iter().any(|id| matches!(normal.ir.node(*id), Node::MatMul { .. })));
     assert!(

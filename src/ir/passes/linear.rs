@@ -4,6 +4,7 @@
 //! the only form in which one occurs, and the engines and the scale analysis treat the two parts differently
 //! (language.md, "action").
 
+use super::entry;
 use crate::ir::{Arg, Ir, Node, NodeId, Prim, Shape};
 use std::collections::{BTreeMap, HashMap};
 
@@ -97,10 +98,17 @@ impl Sum {
             return Ok(());
         }
         match ir.node(mat).clone() {
-            Node::Init(_) | Node::Index { .. } => {
+            Node::Init(_) => {
                 self.add_matrix(ir, mat, factor, transpose);
                 Ok(())
             }
+            Node::Index { arg, axis, at } => match entry::of(ir, arg, axis, at) {
+                Some(entry) => self.add(ir, entry, factor, transpose),
+                None => {
+                    self.add_matrix(ir, mat, factor, transpose);
+                    Ok(())
+                }
+            },
             Node::Bind { arg, .. } => self.add(ir, arg, factor, transpose),
             Node::Map { op, args, .. } => self.add_map(ir, mat, (op, &args), factor, transpose),
             Node::Const(_)
@@ -244,6 +252,24 @@ mod tests {
         let parts = decompose(&mut ir, half).expect("linear");
         assert_eq!(parts.terms.iter().map(|t| t.transpose).collect::<Vec<_>>(), [false, true]);
         assert!(parts.terms.iter().all(|t| ir.constant_value(t.coefficient) == Some(0.5)));
+    }
+
+    #[test]
+    fn entries_of_computed_arrays_are_found() {
+        let mut ir = Ir::default();
+        let span = Span::new(FileId(0), 0, 0);
+        let shape = Shape::new([3], 2);
+        let init = Init { name: "W".into(), shape, law: Law::Normal, stream: 0, span };
+        let (weights, outer) = (ir.new_init(init), outer(&mut ir));
+        let two = ir.constant(2.0);
+        let scaled = ir.apply(Prim::Mul, &[two, weights]);
+        let trained = ir.apply(Prim::Add, &[scaled, outer]);
+        let later = ir.slice(trained, 0, 1, 3);
+        let last = ir.index(later, 0, 1);
+        let parts = decompose(&mut ir, last).expect("linear");
+        let matrix = ir.index(weights, 0, 2);
+        let term = Term { coefficient: two, matrix, transpose: false };
+        assert_eq!(parts, Linear { terms: vec![term], outer: Some(outer) });
     }
 
     #[test]
