@@ -1,9 +1,11 @@
 //! The one integration test binary: everything that needs files of the repository or the whole pipeline.
 
+mod adjoint;
 mod differential;
 mod docs;
 mod finite;
 mod golden;
 mod mutate;
 mod programs;
+mod sketch;
 mod tidy;
