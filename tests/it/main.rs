@@ -7,5 +7,7 @@ mod finite;
 mod golden;
 mod mutate;
 mod programs;
+mod quadrature;
+mod reference;
 mod sketch;
 mod tidy;

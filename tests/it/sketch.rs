@@ -86,6 +86,12 @@ impl Sketch {
         INITIAL.len() + self.steps.len()
     }
 
+    /// The initial vectors that some step reads.
+    pub fn initial(&self) -> Vec<usize> {
+        let read = |x: &usize| self.steps.iter().any(|step| step.operands().contains(x));
+        (0..INITIAL.len()).filter(read).collect()
+    }
+
     /// Every product of a matrix: the matrix (with `.T` where its transpose acts), its argument, its result.
     pub fn products(&self) -> Vec<(String, usize, usize)> {
         let product = |(k, step): (usize, &Step)| {
@@ -141,6 +147,16 @@ impl std::fmt::Debug for Sketch {
 }
 
 impl Step {
+    /// The vectors that it reads.
+    pub fn operands(&self) -> Vec<usize> {
+        match *self {
+            Self::MatMul { x, .. } | Self::Entrywise { x, .. } => vec![x],
+            Self::Trained { u, v, x, .. } | Self::Pairs { u, v, x, .. } => vec![u, v, x],
+            Self::Combine { x, y, .. } | Self::Gate { x, y } => vec![x, y],
+            Self::Scaled { x, y, z } => vec![x, y, z],
+        }
+    }
+
     fn source(&self, k: usize, name: &dyn Fn(usize) -> String) -> String {
         let applied = |mat: String, transpose: bool| match (transpose, mat.strip_suffix(".T")) {
             (true, Some(bare)) => bare.to_owned(),
