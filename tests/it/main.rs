@@ -5,6 +5,7 @@ mod differential;
 mod docs;
 mod finite;
 mod golden;
+mod limits;
 mod mutate;
 mod programs;
 mod quadrature;
