@@ -13,7 +13,8 @@ type Dual = fn(Kernel) -> (Kernel, Kernel);
 /// Both arc-cosine kernels.
 fn relu(k: Kernel) -> (Kernel, Kernel) {
     let angle = (k[1] / (k[0] * k[2]).sqrt()).acos();
-    let joint = (k[0] * k[2]).sqrt() * (angle.sin() + (PI - angle) * angle.cos()) / (2.0 * PI);
+    let joint =
+        (k[0] * k[2]).sqrt() * (libm::sin(angle) + (PI - angle) * libm::cos(angle)) / (2.0 * PI);
     ([k[0] / 2.0, joint, k[2] / 2.0], [0.5, (PI - angle) / (2.0 * PI), 0.5])
 }
 
@@ -88,7 +89,7 @@ fn deep_networks_have_the_kernels_of_their_recursions() {
     for (name, dual, variance) in [("relu", relu as Dual, 2.0), ("erf", erf as Dual, 1.5)] {
         let known = recursion(dual, 4, variance);
         let known: Vec<(&str, f64)> = known.iter().map(|(name, x)| (name.as_str(), *x)).collect();
-        assert_limits(&deep(name, 4, variance), 8192, 0.03, &known);
+        assert_limits(&deep(name, 4, variance), 8192, 0.05, &known);
     }
 }
 
@@ -106,7 +107,7 @@ fn gradient_descent_on_a_linear_network() {
          output avg(h^2) as \"h\";\noutput avg((W.T @ v)^2) as \"back\";\n\
          output avg(x * (W.T @ v)) as \"back x\";\n"
     );
-    let (mut f, mut a, mut b) = (0.0_f64, 1.0_f64, 1.0_f64);
+    let (mut f, mut a, mut b) = (0.0_f64, 1.0_f64, 1.0);
     // back = Wᵀv = W0ᵀv + k x, where v = p v0 + q h0 and h = r v0 + s h0 in terms of the initial kets
     let (mut p, mut q, mut r, mut s) = (1.0, 0.0, 0.0, 1.0);
     for _ in 0..steps {
@@ -141,9 +142,9 @@ fn one_step_of_sign_descent_on_a_matrix() {
     for (v, wv) in &nodes {
         for (h, wh) in &nodes {
             // the error is f − target = −target
-            let update = q(-target * v * (1.0 - h.tanh().powi(2)));
+            let update = q(-target * v * (1.0 - libm::tanh(*h).powi(2)));
             let new = h - rate * update;
-            f += wv * wh * v * new.tanh();
+            f += wv * wh * v * libm::tanh(new);
             square += wv * wh * new * new;
             back -= wv * wh * v * rate * update;
         }
@@ -179,7 +180,7 @@ fn message_passing_follows_state_evolution() {
     let mut known = Vec::new();
     for t in 1..=steps {
         // tanh is odd, so s = 1 may be assumed
-        let input = |z: f64| (signal + f64::sqrt(noise) * z).tanh();
+        let input = |z: f64| libm::tanh(signal + f64::sqrt(noise) * z);
         (signal, noise) = (snr * normal_mean(input), normal_mean(|z| input(z).powi(2)));
         known.extend([(format!("signal {t}"), signal), (format!("noise {t}"), noise)]);
     }

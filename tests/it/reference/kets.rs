@@ -239,10 +239,10 @@ fn product(x: &Ket, y: &Ket) -> Ket {
 impl Function {
     fn value_and_slope(self, x: f64) -> (f64, f64) {
         match self {
-            Self::Tanh => (x.tanh(), 1.0 - x.tanh().powi(2)),
-            Self::Sin => (x.sin(), x.cos()),
-            Self::Cos => (x.cos(), -x.sin()),
-            Self::Erf => (libm::erf(x), std::f64::consts::FRAC_2_SQRT_PI * (-x * x).exp()),
+            Self::Tanh => (libm::tanh(x), 1.0 - libm::tanh(x).powi(2)),
+            Self::Sin => (libm::sin(x), libm::cos(x)),
+            Self::Cos => (libm::cos(x), -libm::sin(x)),
+            Self::Erf => (libm::erf(x), std::f64::consts::FRAC_2_SQRT_PI * libm::exp(-x * x)),
             Self::Square => (x * x - 1.0, 2.0 * x),
             Self::Cube => (x.powi(3) / 3.0, x * x),
             Self::Relu | Self::Abs | Self::Sign => unreachable!("only smooth functions here"),
@@ -255,10 +255,10 @@ impl Pair {
     fn value_and_slope(self, u: f64, v: f64) -> (f64, f64) {
         match self {
             Self::Tanh => {
-                let value = (u * v + 0.5).tanh();
+                let value = libm::tanh(u * v + 0.5);
                 (value, v * (1.0 - value * value))
             }
-            Self::Sin => ((u + v).sin(), (u + v).cos()),
+            Self::Sin => (libm::sin(u + v), libm::cos(u + v)),
             Self::Product => (u * v, v),
             Self::Relu => unreachable!("only smooth functions here"),
         }
