@@ -204,7 +204,20 @@ impl Lowerer<'_> {
             .map_or_else(|| self.text(item.span).to_owned(), |name| name.text.clone());
         let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         let path = self.loops.clone();
-        let name = if named { name } else { name.trim_matches(['(', ')']).to_owned() };
+        let name = if named { name } else { without_parentheses(&name).to_owned() };
         self.emitted.push(Emitted { name, node: val.node, span: item.span, path });
     }
+}
+
+/// The text of an expression without parentheses around the whole of it.
+fn without_parentheses(text: &str) -> &str {
+    let Some(inside) = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')) else {
+        return text;
+    };
+    let mut depth = 0_i32;
+    let closes = |letter: char| {
+        depth += i32::from(letter == '(') - i32::from(letter == ')');
+        depth < 0
+    };
+    if inside.chars().any(closes) { text } else { inside }
 }
