@@ -38,6 +38,8 @@ pub struct Facts {
     pub leading: Program,
     /// The scale of each named value of the source program, in its order; `None` after an error.
     pub scales: Vec<Option<Scale>>,
+    /// The node of `leading` that each of them is at leading order; `None` where that is 0 or not known.
+    pub leads: Vec<Option<NodeId>>,
     /// The setup of the Master Theorem that covers the program.
     pub setup: Setup,
 }
@@ -52,10 +54,11 @@ pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
     check_declared(program, &scales, analysis.diags);
     let outputs = analysis.outputs();
     let expects = analysis.expects();
+    let leads = named.iter().map(|named| analysis.leading_node(named.node)).collect();
     let named = analysis.leading_names();
     let leading = Program { ir: analysis.out, outputs, expects, named };
     let setup = hypotheses::check(&leading, diags);
-    Facts { leading, scales, setup }
+    Facts { leading, scales, leads, setup }
 }
 
 /// Annotations such as `vec * n^(-1)` must agree with what was found.
@@ -111,6 +114,14 @@ impl Analysis<'_> {
             add(entry, Exponent::from_integer(1));
         }
         Some(scale)
+    }
+
+    /// The leading coefficient of a node, where it is known.
+    fn leading_node(&self, node: NodeId) -> Option<NodeId> {
+        match self.get(node)?.coefficient {
+            Coefficient::Known(node) => Some(node),
+            Coefficient::Zero | Coefficient::Unknown(_) | Coefficient::Error => None,
+        }
     }
 
     /// The exponent of a node (`None`: exactly 0) and whether it is only a bound.

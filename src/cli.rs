@@ -13,6 +13,7 @@ mod output;
 mod plot;
 mod run;
 mod session;
+mod symbolic;
 mod table;
 
 use args::{Cli, Command};

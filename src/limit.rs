@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod particles;
 mod risks;
+pub mod symbolic;
 
 pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
 pub use explain::explain;

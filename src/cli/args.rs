@@ -176,10 +176,10 @@ pub(super) struct LimitArgs {
     /// The seed of the particles
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(super) seed: u64,
-    /// Print kets as hat + dot and scalars as expectations
+    /// Print formulas instead of numbers: kets as hat + dot, scalars as expectations. Also to a .tex file by `--output`
     #[arg(long)]
     pub(super) symbolic: bool,
-    /// The same in LaTeX
+    /// The same formulas in LaTeX, as an `align*`
     #[arg(long)]
     pub(super) latex: bool,
     #[command(flatten)]

@@ -16,14 +16,12 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
         Ok(session) => session,
         Err(code) => return code,
     };
-    if args.symbolic || args.latex {
-        complain(
-            "error: symbolic limits are not available yet; `tpc emit leading` prints the leading-order program",
-        );
-        return exit::USAGE;
-    }
-    let Some(Checked { facts, .. }) = session.checked() else { return session.wrong() };
+    let Some(Checked { program, facts }) = session.checked() else { return session.wrong() };
     session.report();
+    if args.symbolic || args.latex {
+        let formulas = crate::limit::symbolic::symbolic(&program, &facts);
+        return super::symbolic::deliver(&session, &formulas, args);
+    }
     let options = options(&args.accuracy, args.seed);
     let limits = match evaluated(&mut session, &facts.leading, &options, args.results.threads) {
         Ok(limits) => limits,

@@ -76,7 +76,7 @@ fn diagnose_as(how: &str, name: &str, text: &str, folder: &Path) -> (Diags, Sour
 }
 
 /// Files beside a program.
-struct Beside(PathBuf);
+pub struct Beside(pub PathBuf);
 
 impl Loader for Beside {
     fn load(&self, _from: &str, path: &str) -> Result<Vec<u8>, String> {
@@ -142,7 +142,7 @@ fn failing_programs_fail_as_they_say() {
 }
 
 /// Compares with a golden file, or writes it with `UPDATE_EXPECT=1`.
-fn compare(golden: &Path, found: &str) -> Option<String> {
+pub fn compare(golden: &Path, found: &str) -> Option<String> {
     let expected = fs::read_to_string(golden).unwrap_or_default();
     if expected == found {
         return None;

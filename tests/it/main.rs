@@ -11,4 +11,5 @@ mod programs;
 mod quadrature;
 mod reference;
 mod sketch;
+mod symbolic;
 mod tidy;

@@ -1,0 +1,67 @@
+//! The limit in symbols: each ket as hat + dot with its coefficients, each scalar as an expectation.
+//!
+//! Nothing is computed here. The leading-order program is read as a list of definitions (Def. 2.6.5 of [TP4b]): a product
+//! y = W x is ŷ + σ² Σ_z |z⟩ E ∂|x⟩/∂hat(Wᵀz), the sum over exactly those z on whose hat x depends; an OuterNonlin is an
+//! expectation over independent copies ⁽¹⁾, ⁽²⁾, …; an Avg an expectation. Names are those of the source where it has some.
+
+mod build;
+mod define;
+mod depends;
+mod expr;
+mod format;
+mod latex;
+mod link;
+mod names;
+mod number;
+mod standard;
+mod unicode;
+
+use crate::analyze::Facts;
+use crate::ir::{NodeId, Program};
+use build::Builder;
+use define::Lines;
+use depends::Dependences;
+use latex::Latex;
+use names::Names;
+use unicode::Unicode;
+
+/// What is said about one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Formula {
+    /// Its name: the user's, or one made up for a value without.
+    pub name: String,
+    /// One or more lines.
+    pub unicode: String,
+    /// The same as lines of an `align*`.
+    pub latex: String,
+}
+
+/// The definitions of a program and its leading order, in program order.
+pub fn symbolic(program: &Program, facts: &Facts) -> Vec<Formula> {
+    let leading = &facts.leading;
+    let kets = facts.leads.iter().flatten().copied();
+    let mut roots: Vec<NodeId> = kets.filter(|id| leading.ir.shape(*id).width == 1).collect();
+    roots.extend(leading.outputs.iter().map(|output| output.node));
+    let nodes = leading.ir.reachable(&roots);
+    let dependences = Dependences::of(&leading.ir, &nodes);
+    let names = Names::new(program, facts, &nodes);
+    let builder = Builder { ir: &leading.ir, names: &names };
+    let lines = Lines { builder, dependences: &dependences, nodes: &nodes };
+    let formula = |entries: &define::Entries| Formula {
+        name: entries.name.clone(),
+        unicode: format::entries(&Unicode, entries),
+        latex: format::entries(&Latex, entries),
+    };
+    lines.all(&leading.outputs).iter().map(formula).collect()
+}
+
+/// All definitions as text for a terminal.
+pub fn unicode(formulas: &[Formula]) -> String {
+    formulas.iter().map(|formula| format!("{}\n", formula.unicode)).collect()
+}
+
+/// All definitions as an `align*`.
+pub fn latex(formulas: &[Formula]) -> String {
+    let lines: Vec<String> = formulas.iter().map(|formula| formula.latex.clone()).collect();
+    latex::document(&lines)
+}

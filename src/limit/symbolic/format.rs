@@ -1,0 +1,161 @@
+//! Formulas as text: the walk over a formula, and what a notation has to say about each of its parts.
+
+use super::define::{Entries, Piece, Row};
+use super::expr::{Expr, Index, Symbol};
+use crate::ir::Exponent;
+use std::ops::Range;
+
+/// A part that is already text.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// The text.
+    pub(super) text: String,
+    /// How tightly it binds ([`Expr::level`]).
+    pub(super) level: u8,
+}
+
+/// A way to write formulas.
+pub(super) trait Notation {
+    /// A number that is not negative.
+    fn number(&self, size: f64) -> Part;
+    /// A named value.
+    fn symbol(&self, symbol: &Symbol) -> String;
+    /// An index.
+    fn index(&self, index: &Index) -> String;
+    /// Parentheses.
+    fn grouped(&self, text: &str) -> String;
+    /// The sign of an opposite, and of a difference.
+    fn minus(&self) -> &'static str;
+    /// Factors beside each other.
+    fn product(&self, factors: &[String]) -> String;
+    /// A quotient.
+    fn quotient(&self, over: &Part, under: &Part) -> Part;
+    /// A power.
+    fn power(&self, base: &Part, exponent: Exponent) -> Part;
+    /// A power with a computed exponent.
+    fn raised(&self, base: &Part, exponent: &str) -> String;
+    /// A function of arguments.
+    fn call(&self, name: &str, args: &[String]) -> String;
+    /// 1 where a relation holds.
+    fn relation(&self, sign: &str, left: &str, right: &str) -> String;
+    /// `parts[1]` where `parts[0]`, else `parts[2]`.
+    fn choice(&self, parts: &[String]) -> String;
+    /// A sum or mean over static indices.
+    fn over(&self, mean: bool, indices: &[(String, Range<usize>)], body: &str) -> String;
+    /// An expectation over some copies, or all.
+    fn expectation(&self, copies: &[usize], body: &str) -> String;
+    /// ⟨x|y⟩ of the names inside two kets.
+    fn inner(&self, left: &Symbol, right: &Symbol) -> String;
+    /// The mean derivative.
+    fn partial(&self, value: &Part, hat: &str) -> String;
+    /// A list and which of its entries.
+    fn entry(&self, entries: &[String], index: &str) -> String;
+    /// A list.
+    fn list(&self, entries: &[String]) -> String;
+    /// A condition on an index.
+    fn within(&self, index: &Index, range: &Range<usize>, body: &str) -> String;
+    /// Words between formulas.
+    fn words(&self, text: &str) -> String;
+    /// A line.
+    fn row(&self, left: &str, relation: char, right: &str) -> String;
+    /// The lines about one value: its definition, then notes.
+    fn entries(&self, rows: &[String], notes: &[String]) -> String;
+}
+
+/// A part in parentheses if it binds less tightly than `level`.
+pub(super) fn wrapped(notation: &dyn Notation, part: &Part, level: u8) -> String {
+    if part.level < level { notation.grouped(&part.text) } else { part.text.clone() }
+}
+
+/// The lines about one value.
+pub(super) fn entries(notation: &dyn Notation, entries: &Entries) -> String {
+    let lines = |rows: &[Row]| rows.iter().map(|row| line(notation, row)).collect::<Vec<_>>();
+    notation.entries(&lines(&entries.rows), &lines(&entries.notes))
+}
+
+fn line(notation: &dyn Notation, row: &Row) -> String {
+    let piece = |piece: &Piece| match piece {
+        Piece::Text(text) => notation.words(text),
+        Piece::Formula(formula) => part(notation, formula).text,
+    };
+    let right: String = row.right.iter().map(piece).collect();
+    notation.row(&part(notation, &row.left).text, row.relation, &right)
+}
+
+/// A formula as text.
+pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
+    let whole = |text: String| Part { text, level: formula.level() };
+    let at = |formula: &Expr, level: u8| wrapped(notation, &part(notation, formula), level);
+    match formula {
+        Expr::Number(value) if *value < 0.0 => {
+            whole(format!("{}{}", notation.minus(), notation.number(-value).text))
+        }
+        Expr::Number(value) => notation.number(*value),
+        Expr::Symbol(symbol) => whole(notation.symbol(symbol)),
+        Expr::Index(index) => whole(notation.index(index)),
+        Expr::Sum(terms) => whole(sum(notation, terms)),
+        Expr::Negated(body) => {
+            whole(format!("{}{}", notation.minus(), at(body, negated_level(body))))
+        }
+        Expr::Product(factors) => {
+            let last = factors.len() - 1;
+            let factor = |(k, factor): (usize, &Expr)| match factor {
+                Expr::Over { .. } if k == last => at(factor, 0),
+                _ => at(factor, if k == 0 { 1 } else { 2 }),
+            };
+            let factors: Vec<String> = factors.iter().enumerate().map(factor).collect();
+            whole(notation.product(&factors))
+        }
+        Expr::Quotient(a, b) => notation.quotient(&part(notation, a), &part(notation, b)),
+        Expr::Power(base, exponent) => notation.power(&part(notation, base), *exponent),
+        Expr::Raised(a, b) => whole(notation.raised(&part(notation, a), &part(notation, b).text)),
+        Expr::Call(name, args) => {
+            let args: Vec<String> = args.iter().map(|arg| at(arg, 0)).collect();
+            whole(notation.call(name, &args))
+        }
+        Expr::Relation(sign, a, b) => whole(notation.relation(sign, &at(a, 0), &at(b, 0))),
+        Expr::Choice(parts) => {
+            let parts: Vec<String> = parts.iter().map(|part| at(part, 0)).collect();
+            whole(notation.choice(&parts))
+        }
+        Expr::Over { mean, indices, body } => whole(notation.over(*mean, indices, &at(body, 1))),
+        Expr::Expectation { copies, body } => whole(notation.expectation(copies, &at(body, 0))),
+        Expr::Inner(pair) => match pair.as_ref() {
+            [Expr::Symbol(x), Expr::Symbol(y)] => whole(notation.inner(x, y)),
+            [x, y] => whole(notation.product(&[at(x, 2), at(y, 2)])),
+        },
+        Expr::Partial(pair) => whole(notation.partial(&part(notation, &pair[0]), &at(&pair[1], 3))),
+        Expr::Entry(list, index) => {
+            let list: Vec<String> = list.iter().map(|entry| at(entry, 0)).collect();
+            whole(notation.entry(&list, &notation.index(index)))
+        }
+        Expr::List(list) => {
+            let list: Vec<String> = list.iter().map(|entry| at(entry, 0)).collect();
+            whole(notation.list(&list))
+        }
+        Expr::Within(index, range, body) => whole(notation.within(index, range, &at(body, 1))),
+    }
+}
+
+fn sum(notation: &dyn Notation, terms: &[Expr]) -> String {
+    let mut text = String::new();
+    for (k, term) in terms.iter().enumerate() {
+        let (sign, body, level) = match term {
+            Expr::Negated(body) => (notation.minus(), part(notation, body), negated_level(body)),
+            Expr::Number(value) if *value < 0.0 => (notation.minus(), notation.number(-value), 1),
+            term => ("+", part(notation, term), 0),
+        };
+        let body = wrapped(notation, &body, level);
+        match (k, sign) {
+            (0, "+") => text.push_str(&body),
+            (0, _) => text.push_str(&format!("{sign}{body}")),
+            _ => text.push_str(&format!(" {sign} {body}")),
+        }
+    }
+    text
+}
+
+/// A sum over an index needs no parentheses after a sign.
+fn negated_level(body: &Expr) -> u8 {
+    if matches!(body, Expr::Over { .. }) { 0 } else { 1 }
+}

@@ -1,0 +1,80 @@
+//! Goldens of `tpc limit --symbolic` and `--latex`: `tests/golden/symbolic/NAME.tp` with `NAME.txt` and `NAME.tex`.
+//!
+//! `UPDATE_EXPECT=1` rewrites them; `TPC_TEST=word` runs the cases whose path contains the word.
+
+use crate::golden::{Beside, compare};
+use crate::tidy::{complain, files, read, root, shown};
+use tpc::diag::Diags;
+use tpc::diag::render::{Format, render};
+use tpc::limit::symbolic::{Formula, latex, symbolic, unicode};
+use tpc::lower::Overrides;
+use tpc::source::SourceMap;
+
+/// The formulas of a program, or what is wrong with it.
+fn formulas(path: &std::path::Path) -> Result<Vec<Formula>, String> {
+    let mut sources = SourceMap::default();
+    let id = sources.add(shown(path), read(path));
+    let mut diags = Diags::default();
+    let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+    let overrides = Overrides::new();
+    let checked = tpc::driver::check(&mut sources, id, &Beside(folder), &overrides, &mut diags);
+    match checked {
+        Some(checked) => Ok(symbolic(&checked.program, &checked.facts)),
+        None => Err(render(&diags, &sources, Format::Human)),
+    }
+}
+
+#[test]
+fn symbolic_limits_are_as_recorded() {
+    let wanted = std::env::var("TPC_TEST").unwrap_or_default();
+    let mut problems = Vec::new();
+    for path in files("tests/golden/symbolic", "tp") {
+        if !path.to_str().is_some_and(|path| path.contains(&wanted)) {
+            continue;
+        }
+        match formulas(&path) {
+            Ok(formulas) => {
+                problems.extend(compare(&path.with_extension("txt"), &unicode(&formulas)));
+                problems.extend(compare(&path.with_extension("tex"), &latex(&formulas)));
+            }
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for golden in ["txt", "tex"].iter().flat_map(|e| files("tests/golden/symbolic", e)) {
+        if !golden.with_extension("tp").exists() {
+            problems.push(format!("{}: no program beside it", shown(&golden)));
+        }
+    }
+    complain(&problems);
+}
+
+/// Every formula of every program can be written, in both notations, with balanced delimiters and no value left out.
+#[test]
+fn programs_have_symbolic_limits() {
+    let mut problems = Vec::new();
+    for path in
+        files("programs", "tp").iter().filter(|path| path.starts_with(root().join("programs")))
+    {
+        let formulas = match formulas(path) {
+            Ok(formulas) => formulas,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
+        };
+        let (unicode, latex) = (unicode(&formulas), latex(&formulas));
+        for (text, pairs) in [(&unicode, &["()", "[]"][..]), (&latex, &["{}", "()"][..])] {
+            for pair in pairs {
+                let count =
+                    |k: usize| text.chars().filter(|c| pair.chars().nth(k) == Some(*c)).count();
+                if count(0) != count(1) {
+                    problems.push(format!("{}: {pair} do not balance", shown(path)));
+                }
+            }
+            if text.contains('?') || !text.is_ascii() && text == &latex {
+                problems.push(format!("{}: a part cannot be written:\n{text}", shown(path)));
+            }
+        }
+    }
+    complain(&problems);
+}
