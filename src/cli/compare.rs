@@ -17,6 +17,13 @@ const WIDTHS: [usize; 5] = [256, 512, 1024, 2048, 4096];
 const SEEDS: usize = 8;
 
 pub(super) fn main(args: &CompareArgs, shown: &Shown) -> i32 {
+    if let Err(code) = output::check_target(&args.results) {
+        return code;
+    }
+    if let Some(Err(problem)) = args.plot.as_ref().map(|plot| files::may_write(plot, true)) {
+        complain(&format!("error: {problem}"));
+        return exit::USAGE;
+    }
     let mut session = match Session::open(&args.input, shown) {
         Ok(session) => session,
         Err(code) => return code,

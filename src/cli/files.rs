@@ -2,7 +2,7 @@
 
 use crate::source::Loader;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Programs above this size are not programs.
 const LARGEST_SOURCE: u64 = 64 << 20;
@@ -42,16 +42,28 @@ pub(super) fn source(file: &str, stdin_name: &str) -> Result<(String, String), S
     Ok((name.to_owned(), text))
 }
 
-/// Writes a file as a whole or not at all.
-pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), String> {
+/// Whether a file may be created here: it is not there yet, or may be overwritten, and its folder exists.
+pub(super) fn may_write(path: &Path, force: bool) -> Result<(), String> {
     let shown = path.display();
     if path.exists() && !force {
         return Err(format!("{shown} exists; use --force to overwrite it"));
     }
-    let folder: PathBuf =
-        path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).into();
+    if !folder(path).is_dir() {
+        return Err(format!("cannot write {shown}: {} is no folder", folder(path).display()));
+    }
+    Ok(())
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes a file as a whole or not at all.
+pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), String> {
+    may_write(path, force)?;
+    let (folder, shown) = (folder(path), path.display());
     let attempt = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         let file = file.persist(path).map_err(|error| error.error)?;

@@ -12,6 +12,9 @@ use crate::limit::{LimitOptions, LimitOutput, Limits, evaluate, explain};
 use serde_json::{Value, json};
 
 pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
+    if let Err(code) = output::check_target(&args.results) {
+        return code;
+    }
     let mut session = match Session::open(&args.input, shown) {
         Ok(session) => session,
         Err(code) => return code,

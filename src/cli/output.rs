@@ -8,6 +8,7 @@ use ndarray_npy::NpzWriter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::Cursor;
+use std::path::Path;
 
 /// A named array of results.
 pub(super) struct Array {
@@ -41,6 +42,34 @@ pub(super) fn provenance(session: &Session<'_>) -> Value {
     })
 }
 
+/// The forms in which results are written.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Csv,
+    Npz,
+}
+
+/// The form that the name of a file asks for.
+fn form(path: &Path) -> Result<Form, String> {
+    match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
+        "json" => Ok(Form::Json),
+        "csv" => Ok(Form::Csv),
+        "npz" => Ok(Form::Npz),
+        _ => Err(format!("`{}`: results are written as .json, .csv or .npz", path.display())),
+    }
+}
+
+/// Finds out before anything runs whether the file that was asked for can be written.
+pub(super) fn check_target(results: &Results) -> Result<(), i32> {
+    let Some(path) = &results.output else { return Ok(()) };
+    let possible = form(path).and_then(|_| files::may_write(path, results.force));
+    possible.map_err(|problem| {
+        complain(&format!("error: {problem}"));
+        exit::USAGE
+    })
+}
+
 /// Prints a report and writes the file that was asked for; an exit code if that fails.
 pub(super) fn deliver(report: &Report, results: &Results) -> Result<(), i32> {
     match results.format {
@@ -48,13 +77,11 @@ pub(super) fn deliver(report: &Report, results: &Results) -> Result<(), i32> {
         Format::Json => print(&pretty(&report.json)),
     }
     let Some(path) = &results.output else { return Ok(()) };
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    let bytes = match extension {
-        "json" => Ok(pretty(&report.json).into_bytes()),
-        "csv" => csv_bytes(&report.rows),
-        "npz" => npz_bytes(&report.arrays),
-        _ => Err(format!("`{}`: results are written as .json, .csv or .npz", path.display())),
-    };
+    let bytes = form(path).and_then(|form| match form {
+        Form::Json => Ok(pretty(&report.json).into_bytes()),
+        Form::Csv => csv_bytes(&report.rows),
+        Form::Npz => npz_bytes(&report.arrays),
+    });
     bytes.and_then(|bytes| files::write(path, &bytes, results.force)).map_err(|problem| {
         complain(&format!("error: {problem}"));
         exit::USAGE

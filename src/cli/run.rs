@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn main(args: &RunArgs, shown: &Shown) -> i32 {
+    if let Err(code) = output::check_target(&args.results) {
+        return code;
+    }
     let mut session = match Session::open(&args.input, shown) {
         Ok(session) => session,
         Err(code) => return code,
@@ -187,8 +190,9 @@ pub(super) fn kets_json(kets: &[Summary], shape: &[usize]) -> Value {
 
 fn arrays(runs: &[RunResult]) -> Vec<Array> {
     let one = |run: &RunResult, output: &OutputResult| {
-        let shape =
-            std::iter::once(output.values.len()).chain(output.shape.iter().copied()).collect();
+        let width = output.vector.then_some(run.width);
+        let sizes = std::iter::once(output.values.len()).chain(output.shape.iter().copied());
+        let shape = sizes.chain(width).collect();
         let name = if runs.len() == 1 {
             output.name.clone()
         } else {

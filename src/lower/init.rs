@@ -155,7 +155,7 @@ impl Lowerer<'_> {
                 let (lo, hi) = (self.coefficient(parts[0])?, self.coefficient(parts[1])?);
                 let half = self.ir.constant(0.5);
                 let sum = self.ir.apply(Prim::Add, &[lo, hi]);
-                let mean = self.ir.apply(Prim::Mul, &[half, sum]);
+                let mean = self.times(half, sum);
                 let width = self.ir.apply(Prim::Sub, &[hi, lo]);
                 let deviation = self.ir.constant(1.0 / 12f64.sqrt());
                 let factor = self.times(width, deviation);

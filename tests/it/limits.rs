@@ -186,7 +186,7 @@ fn the_law_of_a_matrix_does_not_matter() {
              output avg(k^4) as \"fourth\";\n"
         )
     };
-    let laws = ["N(0, 1/n)", "rademacher() * n^(-1/2)", "uniform(-3^(1/2), 3^(1/2)) * n^(-1/2)"];
+    let laws = ["N(0, 1/n)", "rademacher() * n^(-1/2)", "uniform(-(3/n)^(1/2), (3/n)^(1/2))"];
     let all = laws.map(|law| limits(&program(law), 8192));
     for (name, (value, error)) in &all[0] {
         for other in &all[1..] {

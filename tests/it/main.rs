@@ -1,6 +1,7 @@
 //! The one integration test binary: everything that needs files of the repository or the whole pipeline.
 
 mod adjoint;
+mod cli;
 mod differential;
 mod docs;
 mod finite;
