@@ -13,6 +13,7 @@ mod latex;
 mod link;
 mod names;
 mod number;
+mod slope;
 mod standard;
 mod unicode;
 
@@ -23,6 +24,7 @@ use define::Lines;
 use depends::Dependences;
 use latex::Latex;
 use names::Names;
+use slope::Slopes;
 use unicode::Unicode;
 
 /// What is said about one value.
@@ -46,7 +48,8 @@ pub fn symbolic(program: &Program, facts: &Facts) -> Vec<Formula> {
     let dependences = Dependences::of(&leading.ir, &nodes);
     let names = Names::new(program, facts, &nodes);
     let builder = Builder { ir: &leading.ir, names: &names };
-    let lines = Lines { builder, dependences: &dependences, nodes: &nodes };
+    let slopes = Slopes::new(&builder, &dependences);
+    let lines = Lines { builder: &builder, dependences: &dependences, slopes, nodes: &nodes };
     let formula = |entries: &define::Entries| Formula {
         name: entries.name.clone(),
         unicode: format::entries(&Unicode, entries),
@@ -65,3 +68,6 @@ pub fn latex(formulas: &[Formula]) -> String {
     let lines: Vec<String> = formulas.iter().map(|formula| formula.latex.clone()).collect();
     latex::document(&lines)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::expr::{Expr, Index, Kind, Symbol};
 use super::names::Names;
 use crate::ir::{Exponent, Ir, Node, NodeId, Prim, ReduceOp};
+use std::ops::Range;
 
 /// Letters of static indices, in the order of their use.
 const LETTERS: [&str; 10] = ["i", "j", "k", "l", "m", "p", "q", "r", "s", "t"];
@@ -21,6 +22,15 @@ pub(super) struct Place {
     pub(super) letters: usize,
     /// How many copies are in use.
     pub(super) copies: usize,
+}
+
+/// Where the operand of a contraction is read.
+pub(super) struct Inside {
+    pub(super) place: Place,
+    /// Letters of the static axes that go away.
+    pub(super) indices: Vec<(String, Range<usize>)>,
+    /// Copies to average over; an empty list for all, `None` without width axes.
+    pub(super) copies: Option<Vec<usize>>,
 }
 
 /// Makes formulas.
@@ -175,9 +185,27 @@ impl Builder<'_> {
         &self,
         op: ReduceOp,
         arg: NodeId,
-        (stat, width): (&[usize], &[usize]),
+        axes: (&[usize], &[usize]),
         place: &Place,
     ) -> Expr {
+        let Inside { place, indices, copies } = self.inside(arg, axes, place);
+        let mut formula = self.value(arg, &place);
+        if !indices.is_empty() {
+            formula = Expr::over(op == ReduceOp::Mean, indices, formula);
+        }
+        match copies {
+            Some(copies) => Expr::expectation(copies, formula),
+            None => formula,
+        }
+    }
+
+    /// Where the operand of a contraction of static and width axes is read.
+    pub(super) fn inside(
+        &self,
+        arg: NodeId,
+        (stat, width): (&[usize], &[usize]),
+        place: &Place,
+    ) -> Inside {
         let shape = self.ir.shape(arg);
         let alone = shape.width == width.len();
         let first = if alone { 0 } else { place.copies };
@@ -205,16 +233,8 @@ impl Builder<'_> {
                 inner.slots.extend(slots.next());
             }
         }
-        let mut formula = self.value(arg, &inner);
-        if !indices.is_empty() {
-            let mean = op == ReduceOp::Mean;
-            formula = Expr::over(mean, indices, formula);
-        }
-        match (width.is_empty(), alone) {
-            (true, _) => formula,
-            (false, true) => Expr::expectation(Vec::new(), formula),
-            (false, false) => Expr::expectation(copies, formula),
-        }
+        let copies = if alone { Vec::new() } else { copies };
+        Inside { place: inner, indices, copies: (!width.is_empty()).then_some(copies) }
     }
 }
 

@@ -5,10 +5,15 @@ use super::depends::{Dependences, family};
 use super::expr::{Expr, Index, Kind, Name, Symbol};
 use super::link::{Link, Place as Entry};
 use super::names::Product;
+use super::slope::{Hat, Slopes};
 use super::standard::Initial;
 use crate::codegen::initial_matrix;
 use crate::ir::{Exponent, Law, Node, NodeId, Output};
 use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Longer coefficients are not written out.
+const LONG: usize = 24;
 
 /// A part of a line.
 #[derive(Clone, Debug)]
@@ -34,8 +39,8 @@ pub(super) struct Entries {
     pub(super) name: String,
     /// Its definition; of an array of results one row for each entry.
     pub(super) rows: Vec<Row>,
-    /// What the hat in it is.
-    pub(super) notes: Vec<Row>,
+    /// What is said about its parts, each a line of rows.
+    pub(super) notes: Vec<Vec<Row>>,
 }
 
 impl Entries {
@@ -46,8 +51,9 @@ impl Entries {
 
 /// Makes the lines.
 pub(super) struct Lines<'a> {
-    pub(super) builder: Builder<'a>,
+    pub(super) builder: &'a Builder<'a>,
     pub(super) dependences: &'a Dependences,
+    pub(super) slopes: Slopes<'a>,
     pub(super) nodes: &'a [NodeId],
 }
 
@@ -129,7 +135,9 @@ impl Lines<'_> {
             && let Some(shown) = self.builder.names.product(product).filter(|own| own.shown == id)
         {
             let right = self.hat_and_dot(product, shown, &place);
-            let notes = self.hat_law(product, shown, &place)?;
+            let mut notes = vec![self.hat_law(product, shown, &place)?];
+            let links = self.dependences.dots(product).iter();
+            notes.extend(links.filter_map(|link| self.coefficient(product, link, &place)));
             let rows = vec![Row { left, relation: '=', right }];
             return Some(Entries { name, rows, notes });
         }
@@ -160,36 +168,65 @@ impl Lines<'_> {
     }
 
     fn dot(&self, product: NodeId, shown: &Product, link: &Link, place: &Place) -> Option<Expr> {
-        let x = self.input(product)?;
         let z = self.input(link.product)?;
-        let bound: Vec<Index> = self.builder.indices(place.letters, link.bound.len());
-        let at: Vec<Index> = link
-            .at
-            .iter()
-            .map(|entry| match *entry {
-                Entry::Axis(axis, by) => place.at[axis].plus(by),
-                Entry::Bound(k, by) => bound[k].plus(by),
-                Entry::Fixed(index) => Index::number(index),
-            })
-            .collect();
-        let inner = Place { letters: place.letters + bound.len(), ..place.clone() };
-        let ket = self.builder.value(z, &Place { at: at.clone(), ..inner.clone() });
-        let hat = self.builder.hat(link.product, &at)?;
-        let derivative = Expr::Partial(Box::new([self.builder.value(x, &inner), hat]));
+        let (hat, inner) = self.hat_of(link, place);
+        let ket = self.builder.value(z, &Place { at: hat.at.clone(), ..inner.clone() });
+        let coefficient = self.slopes.shown(product, &inner, &hat)?;
         let variance = Expr::Number(shown.scale * shown.scale);
-        let mut term = Expr::product(vec![variance, ket, derivative]);
-        if !bound.is_empty() {
-            let letters = bound.into_iter().filter_map(|index| index.letter);
-            let indices = letters.zip(link.bound.iter().cloned()).collect();
-            term = Expr::over(false, indices, term);
+        let mut term = Expr::product(vec![variance, ket, coefficient]);
+        if !link.bound.is_empty() {
+            let letters = self.builder.indices(place.letters, link.bound.len());
+            let letters = letters.into_iter().filter_map(|index| index.letter);
+            term = Expr::over(false, letters.zip(link.bound.iter().cloned()).collect(), term);
         }
         let sizes = &self.builder.ir.shape(product).stat;
         for (axis, (guard, size)) in link.guards.iter().zip(sizes).enumerate() {
-            if *guard != (0..*size) {
+            if *guard != (0..*size) && term != Expr::Number(0.0) {
                 term = Expr::Within(place.at[axis].clone(), guard.clone(), Box::new(term));
             }
         }
         Some(term)
+    }
+
+    /// The hat that a term of the dot-ket at `place` differentiates by, and where the term is read: at an index that only
+    /// one value of it allows, that value.
+    fn hat_of(&self, link: &Link, place: &Place) -> (Hat, Place) {
+        let bound: Vec<Index> = self.builder.indices(place.letters, link.bound.len());
+        let fixed = |(index, guard): (&Index, &Range<usize>)| match guard.len() {
+            1 => Index::number(guard.start),
+            _ => index.clone(),
+        };
+        let at: Vec<Index> = place.at.iter().zip(&link.guards).map(fixed).collect();
+        let index = |entry: &Entry| match *entry {
+            Entry::Axis(axis, by) => at[axis].plus(by),
+            Entry::Bound(k, by) => bound[k].plus(by),
+            Entry::Fixed(index) => Index::number(index),
+        };
+        let hat = Hat { product: link.product, at: link.at.iter().map(index).collect() };
+        (hat, Place { at, letters: place.letters + bound.len(), ..place.clone() })
+    }
+
+    /// A coefficient written out: the derivative where it is short, Stein's identity where there is none and x depends on
+    /// one hat only (on several it is a system of equations with their covariances).
+    fn coefficient(&self, product: NodeId, link: &Link, place: &Place) -> Option<Vec<Row>> {
+        let x = self.input(product)?;
+        let (hat, inner) = self.hat_of(link, place);
+        let left = self.slopes.shown(product, &inner, &hat)?;
+        if matches!(left, Expr::Number(_)) {
+            return None;
+        }
+        let single = self.dependences.dots(product).len() == 1 && link.bound.is_empty();
+        let right = match self.slopes.coefficient(x, &inner, &hat) {
+            Some(derivative) => Some(derivative).filter(|formula| formula.size() <= LONG),
+            None if single => {
+                let symbol = self.builder.hat(hat.product, &hat.at)?;
+                let product = Expr::product(vec![symbol.clone(), self.builder.value(x, &inner)]);
+                let variance = Expr::Call("Var", vec![symbol]);
+                Some(Expr::expectation(Vec::new(), product).quotient(variance))
+            }
+            None => None,
+        }?;
+        Some(vec![Row { left, relation: '=', right: vec![Piece::Formula(right)] }])
     }
 
     /// The vector that a product multiplies.

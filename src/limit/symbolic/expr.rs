@@ -20,7 +20,7 @@ pub(super) struct Name {
 }
 
 /// An index: a letter or nothing, plus a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Index {
     /// The letter.
     pub(super) letter: Option<String>,
@@ -132,10 +132,18 @@ impl Expr {
                 term => flat.push(term),
             }
         }
-        match flat.len() {
-            0 => Self::Number(0.0),
-            1 => flat.remove(0),
-            _ => Self::Sum(flat),
+        let numbers: Option<Vec<f64>> = flat.iter().map(Self::as_number).collect();
+        match (flat.len(), numbers) {
+            (_, Some(numbers)) => Self::Number(numbers.iter().sum()),
+            (1, None) => flat.remove(0),
+            (_, None) => Self::Sum(flat),
+        }
+    }
+
+    fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Number(value) => Some(*value),
+            _ => None,
         }
     }
 
@@ -226,6 +234,9 @@ impl Expr {
                 all.push(Self::Expectation { copies, body: Box::new(inside) });
                 Self::product(all)
             }
+            Self::Expectation { body, .. } if copies.is_empty() => {
+                Self::Expectation { copies, body }
+            }
             body => Self::Expectation { copies, body: Box::new(body) },
         }
     }
@@ -287,6 +298,29 @@ impl Expr {
             | Self::Partial(_)
             | Self::List(_)
             | Self::Entry(..) => 3,
+        }
+    }
+
+    /// How many symbols, numbers and operations it has.
+    pub(super) fn size(&self) -> usize {
+        let all = |parts: &[Self]| 1 + parts.iter().map(Self::size).sum::<usize>();
+        match self {
+            Self::Number(_) | Self::Symbol(_) | Self::Index(_) => 1,
+            Self::Sum(parts)
+            | Self::Product(parts)
+            | Self::Call(_, parts)
+            | Self::List(parts)
+            | Self::Entry(parts, _) => all(parts),
+            Self::Negated(body)
+            | Self::Power(body, _)
+            | Self::Within(_, _, body)
+            | Self::Over { body, .. }
+            | Self::Expectation { body, .. } => 1 + body.size(),
+            Self::Quotient(a, b) | Self::Raised(a, b) | Self::Relation(_, a, b) => {
+                1 + a.size() + b.size()
+            }
+            Self::Choice(parts) => all(parts.as_slice()),
+            Self::Inner(parts) | Self::Partial(parts) => all(parts.as_slice()),
         }
     }
 }

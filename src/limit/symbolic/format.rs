@@ -59,7 +59,7 @@ pub(super) trait Notation {
     /// A line.
     fn row(&self, left: &str, relation: char, right: &str) -> String;
     /// The lines about one value: its definition, then notes.
-    fn entries(&self, rows: &[String], notes: &[String]) -> String;
+    fn entries(&self, rows: &[String], notes: &[Vec<String>]) -> String;
 }
 
 /// A part in parentheses if it binds less tightly than `level`.
@@ -70,7 +70,8 @@ pub(super) fn wrapped(notation: &dyn Notation, part: &Part, level: u8) -> String
 /// The lines about one value.
 pub(super) fn entries(notation: &dyn Notation, entries: &Entries) -> String {
     let lines = |rows: &[Row]| rows.iter().map(|row| line(notation, row)).collect::<Vec<_>>();
-    notation.entries(&lines(&entries.rows), &lines(&entries.notes))
+    let notes: Vec<_> = entries.notes.iter().map(|rows| lines(rows)).collect();
+    notation.entries(&lines(&entries.rows), &notes)
 }
 
 fn line(notation: &dyn Notation, row: &Row) -> String {

@@ -1,4 +1,4 @@
-//! Formulas in LaTeX: plain amsmath, no macros of its own.
+//! Formulas in LaTeX: amsmath and amssymb, no macros of its own.
 
 use super::expr::{Index, Kind, Name, Symbol};
 use super::format::{Notation, Part, wrapped};
@@ -16,7 +16,8 @@ impl Notation for Latex {
         let (text, level) = match number::written(size) {
             Written::Decimal => decimal(&number::text(size)),
             Written::Quotient(p, q) => (format!("\\tfrac{{{p}}}{{{q}}}"), 3),
-            Written::Root(p) => (format!("\\sqrt{{{p}}}"), 3),
+            Written::Root(p, 1) => (format!("\\sqrt{{{p}}}"), 3),
+            Written::Root(p, q) => (format!("\\sqrt{{\\tfrac{{{p}}}{{{q}}}}}"), 3),
         };
         Part { text, level }
     }
@@ -143,8 +144,9 @@ impl Notation for Latex {
         }
     }
 
-    fn entries(&self, rows: &[String], notes: &[String]) -> String {
-        let all: Vec<&str> = rows.iter().chain(notes).map(String::as_str).collect();
+    fn entries(&self, rows: &[String], notes: &[Vec<String>]) -> String {
+        let all: Vec<&str> =
+            rows.iter().chain(notes.iter().flatten()).map(String::as_str).collect();
         all.join(" \\\\\n")
     }
 }
@@ -156,9 +158,12 @@ impl Latex {
     }
 }
 
-/// Lines of an `align*`.
+/// Lines of an `align*`; `\mathbb` is in amssymb.
 pub(super) fn document(lines: &[String]) -> String {
-    format!("\\begin{{align*}}\n{}\n\\end{{align*}}\n", lines.join(" \\\\\n"))
+    format!(
+        "% \\usepackage{{amsmath,amssymb}}\n\\begin{{align*}}\n{}\n\\end{{align*}}\n",
+        lines.join(" \\\\\n")
+    )
 }
 
 fn decimal(text: &str) -> (String, u8) {

@@ -15,7 +15,8 @@ impl Notation for Unicode {
         let (text, level) = match number::written(size) {
             Written::Decimal => (number::text(size), 3),
             Written::Quotient(p, q) => (format!("{p}/{q}"), 1),
-            Written::Root(p) => (format!("√{p}"), 3),
+            Written::Root(p, 1) => (format!("√{p}"), 3),
+            Written::Root(p, q) => (format!("√({p}/{q})"), 3),
         };
         Part { text, level }
     }
@@ -124,11 +125,9 @@ impl Notation for Unicode {
         format!("{left}{space}{relation} {right}")
     }
 
-    fn entries(&self, rows: &[String], notes: &[String]) -> String {
-        if notes.is_empty() {
-            return rows.join("\n");
-        }
-        format!("{}\n    {}", rows.join("\n"), notes.join("; "))
+    fn entries(&self, rows: &[String], notes: &[Vec<String>]) -> String {
+        let notes = notes.iter().map(|rows| format!("    {}", rows.join("; ")));
+        rows.iter().cloned().chain(notes).collect::<Vec<_>>().join("\n")
     }
 }
 
