@@ -12,7 +12,9 @@ use crate::limit::{LimitOptions, LimitOutput, Limits, evaluate, explain};
 use serde_json::{Value, json};
 
 pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
-    if let Err(code) = output::check_target(&args.results) {
+    let in_symbols = args.symbolic || args.latex;
+    let check = if in_symbols { super::symbolic::check_target } else { output::check_target };
+    if let Err(code) = check(&args.results) {
         return code;
     }
     let mut session = match Session::open(&args.input, shown) {
@@ -21,7 +23,7 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
     };
     let Some(Checked { program, facts }) = session.checked() else { return session.wrong() };
     session.report();
-    if args.symbolic || args.latex {
+    if in_symbols {
         let formulas = crate::limit::symbolic::symbolic(&program, &facts);
         return super::symbolic::deliver(&session, &formulas, args);
     }

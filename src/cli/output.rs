@@ -93,7 +93,8 @@ pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-fn csv_bytes(rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
+/// Rows as comma-separated values.
+pub(super) fn csv_bytes(rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).map_err(|error| error.to_string())?;

@@ -300,3 +300,30 @@ fn colour_and_silence_are_choices() {
     assert!(folder.tpc("check warns.tp --quiet").stderr.is_empty());
     assert!(!folder.tpc("check wrong.tp --quiet").stderr.is_empty());
 }
+
+#[test]
+fn formulas_are_printed_and_written() {
+    let folder = Folder::new();
+    let unicode = folder.expect(0, "limit m.tp --symbolic --output m.tex");
+    assert!(unicode.contains("|h⟩ = ĥ\n    ĥ: the hat of W|x⟩; Var(ĥ) = ⟨x|x⟩\n"), "{unicode}");
+    let latex = folder.expect(0, "limit m.tp --latex --output m.csv");
+    assert_eq!(folder.read("m.tex"), latex.as_bytes());
+    let json = folder.expect(0, "limit m.tp --latex --format json");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["command"], &json["file"]), (&"limit".into(), &"m.tp".into()));
+    let formulas = json["symbolic"].as_array().expect("a list");
+    for formula in formulas {
+        for key in ["name", "unicode", "latex"] {
+            let text = formula[key].as_str().expect("text");
+            assert!(
+                !text.is_empty()
+                    && (key == "name" || [&unicode, &latex].iter().any(|all| all.contains(text)))
+            );
+        }
+    }
+    for line in ["--symbolic --output m.npz", "--latex --output m.tex"] {
+        let output = folder.tpc(&format!("limit m.tp {line}"));
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{line}");
+    }
+    assert_eq!(folder.tpc("limit wrong.tp --symbolic").status.code(), Some(1));
+}
