@@ -1,0 +1,70 @@
+"""Runs tpc and its peers in turn and prints medians and ratios as Markdown.
+
+python benches/peers/run.py [--tpc target/release/tpc] [--repeat 5] [--width 4096]
+
+A steady step is, for all alike, the difference of the whole times with 15 and with 5 steps, divided by ten, in one
+round. Peak memory is that of the process with 5 steps.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def measure(command):
+    """Seconds, peak MiB and standard output of one process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=HERE)
+    text = process.stdout.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"{command} failed")
+    return seconds, usage.ru_maxrss / 1024, text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tpc", default=HERE.parents[1] / "target/release/tpc", type=Path)
+    parser.add_argument("--repeat", default=5, type=int)
+    parser.add_argument("--width", default=4096, type=int)
+    options = parser.parse_args()
+    n, tpc = str(options.width), str(options.tpc.resolve())
+
+    def command(peer, steps):
+        if peer == "tpc":
+            program = str(HERE.parent / "workload.tp")
+            tail = ["--width", n, "--set", f"T={steps}", "--precision", "f32", "--seeds", "1"]
+            return [tpc, "run", program, *tail, "--format", "json"]
+        return [sys.executable, f"{peer}_train.py", n, str(steps)]
+
+    peers = ["tpc", "numpy", "numba", "jax", "torch"]
+    wall, step, peak, name = ({peer: [] for peer in peers} for _ in range(4))
+    for _ in range(options.repeat):
+        for peer in peers:
+            short, memory, text = measure(command(peer, 5))
+            long, _, _ = measure(command(peer, 15))
+            wall[peer].append(short)
+            step[peer].append((long - short) / 10)
+            peak[peer].append(memory)
+            name[peer] = "tpc" if peer == "tpc" else json.loads(text)["library"]
+    ratio = lambda of, peer: statistics.median(a / b for a, b in zip(of[peer], of["tpc"]))
+    print("| | whole process, s | × tpc | steady step, ms | × tpc | peak, MiB | tpc's share |")
+    print("|---|---|---|---|---|---|---|")
+    for peer in peers:
+        times = [statistics.median(of[peer]) for of in (wall, step, peak)]
+        print(
+            f"| {name[peer]} | {times[0]:.2f} | {ratio(wall, peer):.1f} | {1e3 * times[1]:.0f} "
+            f"| {ratio(step, peer):.1f} | {times[2]:.0f} | {1 / ratio(peak, peer):.2f} |"
+        )
+
+
+main()
