@@ -22,6 +22,7 @@ mod subscript;
 mod value;
 
 use crate::diag::{Code, Diagnostic, Diags};
+use crate::ir::passes::entries::take_mats_apart;
 use crate::ir::passes::erase::erase_bindings;
 use crate::ir::{Expect, Ir, Named, Program};
 use crate::source::{Loader, SourceMap, Span};
@@ -110,7 +111,7 @@ impl Lowerer<'_> {
             return None;
         }
         let (ir, expects, named) = (self.ir, self.expects, self.named);
-        Some(erase_bindings(&Program { ir, outputs, expects, named }))
+        Some(take_mats_apart(&erase_bindings(&Program { ir, outputs, expects, named })))
     }
 
     /// Reports an error and gives the value that every rule accepts silently.

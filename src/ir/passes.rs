@@ -2,6 +2,7 @@
 
 pub mod adjoint;
 pub mod derive;
+pub mod entries;
 mod entry;
 pub mod erase;
 pub mod linear;
