@@ -7,7 +7,9 @@ pub mod compare;
 use crate::analyze::{Facts, analyze};
 use crate::diag::Diags;
 use crate::ir::Program;
+use crate::expand;
 use crate::lower::{Overrides, lower};
+use crate::resolve::modules::inline_modules;
 use crate::source::{FileId, Loader, SourceMap};
 use crate::syntax::parse;
 
@@ -46,7 +48,13 @@ pub fn lowered(
     if diags.has_errors() {
         return None;
     }
-    with_deep_stack(|| lower(&ast, sources, loader, overrides, diags))
+    let ast = inline_modules(ast, sources, loader, diags);
+    let options = expand::Options { overrides: overrides.clone(), ..expand::Options::default() };
+    let expanded = expand::expand(ast, sources, &options, diags);
+    if diags.has_errors() {
+        return None;
+    }
+    with_deep_stack(|| lower(&expanded.program, sources, loader, overrides, diags))
 }
 
 /// Enough for 64 `fn`s or `def`s inside each other, each with an expression of the greatest depth that is parsed.

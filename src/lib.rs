@@ -13,6 +13,7 @@ pub mod cli;
 pub mod codegen;
 pub mod diag;
 pub mod driver;
+pub mod expand;
 pub mod finite;
 pub mod ir;
 pub mod limit;

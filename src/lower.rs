@@ -3,6 +3,7 @@
 //! `for` loops and static `if`s are executed, `def`s and `fn`s inlined and `grad` expanded on the way, because a `var` may
 //! change kind and shape at each assignment, and `W[l]` has a type only for a known l. A message is given once per place.
 
+mod arrays;
 mod assign;
 mod binder;
 mod builtin;
@@ -65,7 +66,6 @@ pub fn lower(
         named: Vec::new(),
         loops: Vec::new(),
         depth: 0,
-        modules: Vec::new(),
         full: false,
         returned: None,
     };
@@ -90,8 +90,6 @@ struct Lowerer<'a> {
     /// Current iteration and length of each enclosing loop.
     loops: Vec<(usize, usize)>,
     depth: usize,
-    /// Files and modules already used.
-    modules: Vec<String>,
     /// The program has become too large; nothing more is lowered.
     full: bool,
     /// What the `def` being expanded returns.

@@ -1,3 +1,4 @@
-//! Names: what a misspelt one may have meant.
+//! Names: modules that a program uses, and what a misspelt name may have meant.
 
+pub mod modules;
 pub mod suggest;

@@ -87,6 +87,8 @@ codes! {
     RETURN_OUTSIDE = "E0227", "`return` outside of a `def`";
     TOO_DEEP = "E0228", "nested too deeply";
     NOT_AVAILABLE = "E0229", "not available yet";
+    TRAIN_ON = "E0230", "`train` without data";
+    MISPLACED_ITEM = "E0231", "statement in the wrong block";
     // 03 names and indices
     UNKNOWN_NAME = "E0301", "unknown name";
     UNKNOWN_FUNCTION = "E0302", "unknown function";
@@ -182,6 +184,20 @@ codes! {
     GRAD_DIAGONAL = "E0704", "derivative through the diagonal of a mat";
     GRAD_NO_PATH = "W0705", "gradient is zero: no path";
     PROGRAM_TOO_LARGE = "E0706", "program is too large";
+    UNKNOWN_NET = "E0707", "unknown network";
+    UNKNOWN_ITEM = "E0708", "unknown item of `train`";
+    MISSING_ITEM = "E0709", "`train` lacks an item";
+    REPEATED_ITEM = "E0710", "item given twice";
+    ITEM_VALUE = "E0711", "wrong value of an item";
+    UNKNOWN_OPTIMIZER = "E0712", "unknown optimizer";
+    OPTIMIZER_ARGUMENT = "E0713", "wrong argument of an optimizer";
+    OPTIMIZER_BODY = "E0714", "optimizer is not complete";
+    UNKNOWN_PARAMETRIZATION = "E0715", "unknown parametrization";
+    UNKNOWN_PARAMETER = "E0716", "network has no such parameter";
+    NOT_AN_EXPONENT = "E0717", "exponent is not an exact rational";
+    TRAINED_TWICE = "E0718", "network is trained twice";
+    NOT_TRAINED = "E0719", "network is never trained";
+    NET_BODY = "E0720", "network is not complete";
     // 08 finite run
     MEMORY = "E0801", "not enough memory for this width";
     TOO_MANY_EVALUATIONS = "E0802", "too many evaluations";

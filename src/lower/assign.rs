@@ -220,9 +220,11 @@ impl Lowerer<'_> {
         let sizes: Option<Vec<usize>> =
             ty.sizes.iter().map(|size| self.static_size(size)).collect();
         let (Some(sizes), Some(width)) = (sizes, kind_width(ty.kind)) else { return };
+        // axes of index variables around a call belong to the caller
         let shape = self.ir.shape(val.node);
-        if shape.stat != sizes || shape.width != width {
-            let found = self.type_of(val);
+        let own: Vec<usize> = val.bare_stat().into_iter().map(|axis| shape.stat[axis]).collect();
+        if own != sizes || val.kind() != width {
+            let found = type_text(val.kind(), &own);
             let problem = self
                 .problem(codes::ANNOTATION_MISMATCH, ty.span)
                 .here("the annotation")

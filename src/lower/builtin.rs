@@ -61,7 +61,7 @@ pub(super) fn suggestion(name: &str) -> Option<String> {
         "norm" => "⟨x|x⟩ is `avg(x^2)`",
         "pi" => "write the digits: `3.141592653589793`",
         "transpose" => "the transpose is `W.T`",
-        "mean" | "sum" | "prod" => {
+        "mean" | "prod" => {
             return Some(format!("write `{name}[i](x[i])`, or `avg(x)` for the mean of a vec"));
         }
         _ if FUNCTIONS.iter().any(|(known, _)| *known == name) => {

@@ -89,6 +89,9 @@ impl Lowerer<'_> {
                 None => Value::Error,
             },
             "shape" => self.shape_of(args, span),
+            "sum" | "row" | "col" | "all" | "append" | "len" | "mod" => {
+                self.array_form(name, args, span)
+            }
             "csv" | "npy" => {
                 let problem = self
                     .problem(codes::DATA_ONLY, span)
@@ -111,7 +114,8 @@ impl Lowerer<'_> {
 
     fn unknown_function(&mut self, name: &str, at: Span) -> Value {
         let builtins = builtin::FUNCTIONS.iter().map(|(known, _)| *known);
-        let forms = ["avg", "grad", "stack", "shape", "diff"];
+        let forms = super::arrays::FORMS.iter().copied();
+        let forms = forms.chain(["avg", "grad", "stack", "shape", "diff"]);
         let own = self.functions.fns.keys().chain(self.functions.defs.keys()).map(String::as_str);
         let near = suggest::nearest(name, builtins.chain(forms).chain(own)).map(str::to_owned);
         let help = builtin::suggestion(name)

@@ -1,4 +1,4 @@
-//! Statements: loops, static conditions, blocks and modules.
+//! Statements: loops, static conditions, blocks.
 
 use super::output::Emitted;
 use super::scope::{Binding, How};
@@ -7,10 +7,6 @@ use super::{Lowerer, NODE_LIMIT, SIZE_LIMIT};
 use crate::diag::codes;
 use crate::source::Span;
 use crate::syntax::ast::{self, StmtKind};
-use crate::syntax::parse::parse;
-
-/// The library inside the binary.
-const LIBRARY: &[(&str, &str)] = &[("static", include_str!("../../programs/std/static.tp"))];
 
 impl Lowerer<'_> {
     pub(super) fn stmts(&mut self, stmts: &[ast::Stmt]) {
@@ -25,11 +21,19 @@ impl Lowerer<'_> {
 
     fn stmt(&mut self, stmt: &ast::Stmt) {
         match &stmt.kind {
-            StmtKind::Use(path) => self.use_module(path, stmt.span),
             StmtKind::Const { name, value } => self.constant(name, value),
             StmtKind::Data { name, ty, value } => self.data(name, ty, value),
             StmtKind::Init { names, ty, law } => self.init(names, ty, law),
             StmtKind::Fn { .. } | StmtKind::Def { .. } | StmtKind::Error => {}
+            // the stages before take these away
+            StmtKind::Use(_)
+            | StmtKind::Net { .. }
+            | StmtKind::Param { .. }
+            | StmtKind::Optimizer { .. }
+            | StmtKind::State(_)
+            | StmtKind::Update { .. }
+            | StmtKind::Train { .. }
+            | StmtKind::Item { .. } => {}
             StmtKind::Let { target, ty, value } => {
                 self.bind_target(target, ty.as_ref(), value, How::Once)
             }
@@ -144,47 +148,6 @@ impl Lowerer<'_> {
             self.diags.push(problem);
         }
         size
-    }
-
-    fn use_module(&mut self, path: &ast::UsePath, span: Span) {
-        let (name, text) = match path {
-            ast::UsePath::File(file) => {
-                let from = self.sources.get(span.file).name.clone();
-                match self.loader.load(&from, &file.text).map(String::from_utf8) {
-                    Ok(Ok(text)) => (file.text.clone(), text),
-                    Ok(Err(_)) => return self.cannot_use(span, &file.text, "it is not UTF-8"),
-                    Err(reason) => return self.cannot_use(span, &file.text, &reason),
-                }
-            }
-            ast::UsePath::Module(parts) => {
-                let name: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
-                let name = name.join(".");
-                let known = LIBRARY.iter().find(|(known, _)| name == format!("std.{known}"));
-                match known {
-                    Some((_, text)) => (name, (*text).to_owned()),
-                    None => {
-                        let known: Vec<_> =
-                            LIBRARY.iter().map(|(known, _)| format!("std.{known}")).collect();
-                        let reason = format!("the library has {}", known.join(", "));
-                        return self.cannot_use(span, &name, &reason);
-                    }
-                }
-            }
-        };
-        if self.modules.contains(&name) {
-            return;
-        }
-        self.modules.push(name.clone());
-        let file = self.sources.add(name, text);
-        let source = self.sources.get(file).clone();
-        let program = parse(&source, self.diags);
-        self.file(&program);
-    }
-
-    fn cannot_use(&mut self, span: Span, name: &str, reason: &str) {
-        let problem =
-            self.problem(codes::CANNOT_USE, span).here(format!("cannot use `{name}`")).note(reason);
-        self.diags.push(problem);
     }
 
     fn output(&mut self, item: &ast::OutputItem) {

@@ -156,6 +156,60 @@ pub enum StmtKind {
     },
     /// `return e;`
     Return(Expr),
+    /// `net f(x : scalar[d]) { param v : vec; …; return e; }`
+    Net {
+        /// The network.
+        name: Name,
+        /// Its inputs: one sample of each.
+        inputs: Vec<Param>,
+        /// Its statements.
+        body: Block,
+    },
+    /// `param U : vec[d];`, inside of a `net` only.
+    Param {
+        /// At least one name.
+        names: Vec<Name>,
+        /// Kind and sizes of each.
+        ty: Type,
+    },
+    /// `optimizer sgd(lr) { update(g, t) { return lr * g; } }`
+    Optimizer {
+        /// The optimizer.
+        name: Name,
+        /// Its hyperparameters.
+        params: Vec<Hyper>,
+        /// `state` and `update`.
+        body: Block,
+    },
+    /// `state m = 0, s = 0;`, inside of an `optimizer` only.
+    State(Vec<Hyper>),
+    /// `update(g, t) { …; return step; }`, inside of an `optimizer` only.
+    Update {
+        /// The gradient and the number of the step.
+        params: Vec<Name>,
+        /// What is done for each entry.
+        body: Block,
+    },
+    /// `train f on (xs, ys) { … }`
+    Train {
+        /// The network.
+        net: Name,
+        /// The data: inputs, targets.
+        on: Vec<Expr>,
+        /// Its items.
+        body: Block,
+    },
+    /// An item of a `train` block: `steps 10;`, `sigma { W: 1.4; }`.
+    Item {
+        /// What is set.
+        word: Name,
+        /// To what.
+        value: Option<Expr>,
+        /// Arguments in parentheses, of `batch` only.
+        args: Vec<Arg>,
+        /// Values for single parameters.
+        rows: Vec<Row>,
+    },
     /// Not understood, already reported.
     Error,
 }
@@ -176,6 +230,24 @@ pub struct Param {
     pub name: Name,
     /// The annotation.
     pub ty: Option<Type>,
+}
+
+/// A hyperparameter or state of an optimizer, with its default or first value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hyper {
+    /// Its name.
+    pub name: Name,
+    /// The value after `=`.
+    pub value: Option<Expr>,
+}
+
+/// A line of a table: `W: a = 0, b = 1/2;`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The parameter.
+    pub name: Name,
+    /// Its values.
+    pub args: Vec<Arg>,
 }
 
 /// The left side of a binding.

@@ -13,9 +13,9 @@ use lalrpop_util::ParseError;
 
 mod brackets;
 mod expected;
+mod items;
 mod number;
 mod tree;
-mod unavailable;
 
 #[allow(
     clippy::all,
@@ -38,7 +38,7 @@ const MAX_ROUNDS: usize = 30;
 pub fn parse(source: &Source, diags: &mut Diags) -> Program {
     let mut tokens = lex(source, diags).tokens;
     brackets::balance(&mut tokens, source, diags);
-    unavailable::remove(&mut tokens, source, diags);
+    items::mark(&mut tokens, source);
     for _ in 0..MAX_ROUNDS {
         let attempt = attempt(source, &tokens);
         let missing = missing_semicolons(source, &tokens, &attempt.failures);

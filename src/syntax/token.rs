@@ -35,6 +35,10 @@ macro_rules! tokens {
             /// `/* … */`; the lexer reports and drops it.
             #[token("/*", block_comment)]
             BlockComment,
+            /// A name that begins an item of a `train` block; `parse::items` makes it of a name.
+            Word,
+            /// The word `batch` there, which takes arguments in parentheses.
+            Batch,
             /// What no rule matches, reported by the lexer. The grammar lists it so that the parser can recover.
             Invalid,
         }
@@ -99,17 +103,18 @@ impl Token {
             Token::Number | Token::BadNumber => "a number".to_owned(),
             Token::Text | Token::BadText => "a string".to_owned(),
             Token::BlockComment => "a comment".to_owned(),
+            Token::Word | Token::Batch => "an item such as `steps`".to_owned(),
             _ => format!("`{}`", self.text().unwrap_or("?")),
         }
     }
 
     /// Whether a statement can begin with this word and nothing else can.
     pub fn starts_statement(self) -> bool {
-        use Token::{Const, Data, Def, Expect, Fn, For, Init, Let, Net, Optimizer};
-        use Token::{Output, Param, Return, Train, Use, Var};
+        use Token::{Batch, Const, Data, Def, Expect, Fn, For, Init, Let, Net, Optimizer};
+        use Token::{Output, Param, Return, State, Train, Update, Use, Var, Word};
         let words = [
-            Const, Data, Def, Expect, Fn, For, Init, Let, Net, Optimizer, Output, Param, Return,
-            Train, Use, Var,
+            Batch, Const, Data, Def, Expect, Fn, For, Init, Let, Net, Optimizer, Output, Param,
+            Return, State, Train, Update, Use, Var, Word,
         ];
         words.contains(&self)
     }

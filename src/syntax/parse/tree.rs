@@ -187,6 +187,34 @@ impl Tree<'_> {
         (StmtKind::If { cond, then, otherwise }, length)
     }
 
+    /// `train f on (xs, ys) { … }`; `on` is no reserved word.
+    pub(crate) fn train(&self, net: Name, on: Name, data: Vec<Expr>, body: Block) -> StmtKind {
+        if on.text != "on" {
+            let report = Diagnostic::new(codes::TRAIN_ON, on.span, codes::TRAIN_ON.title());
+            let report = report.here("`on` expected");
+            self.report(report.help("write `train f on (xs, ys) { … }`"));
+        }
+        StmtKind::Train { net, on: data, body }
+    }
+
+    pub(crate) fn item(
+        &self,
+        word: Name,
+        value: Option<Expr>,
+        args: Vec<(Arg, usize)>,
+        rows: Vec<Row>,
+    ) -> StmtKind {
+        let args: Vec<Arg> = args.into_iter().map(|(arg, _)| arg).collect();
+        self.check_args(&args);
+        StmtKind::Item { word, value, args, rows }
+    }
+
+    pub(crate) fn row(&self, name: Name, args: Vec<(Arg, usize)>) -> Row {
+        let args: Vec<Arg> = args.into_iter().map(|(arg, _)| arg).collect();
+        self.check_args(&args);
+        Row { name, args }
+    }
+
     pub(crate) fn output_item(
         &self,
         value: Expr,
@@ -426,28 +454,69 @@ impl Tree<'_> {
                 self.top_level(stmt, "def", place);
                 self.check_block(body, &Place { block: Some("def"), in_def: true });
             }
+            StmtKind::Net { body, .. } => {
+                self.top_level(stmt, "net", place);
+                self.check_block(body, &Place { block: Some("net"), in_def: true });
+            }
+            StmtKind::Optimizer { body, .. } => {
+                self.top_level(stmt, "optimizer", place);
+                self.check_block(body, &Place { block: Some("optimizer"), in_def: false });
+            }
+            StmtKind::Train { body, .. } => {
+                self.top_level(stmt, "train", place);
+                self.check_block(body, &Place { block: Some("train"), in_def: false });
+            }
+            StmtKind::Update { body, .. } => {
+                self.inside(stmt, ("update", "optimizer"), place);
+                self.check_block(body, &Place { block: Some("update"), in_def: true });
+            }
+            StmtKind::Param { .. } => self.inside(stmt, ("param", "net"), place),
+            StmtKind::State(_) => self.inside(stmt, ("state", "optimizer"), place),
+            StmtKind::Item { word, .. } => self.inside(stmt, (&word.text, "train"), place),
             StmtKind::For { body, .. } => self.check_block(body, &within("for")),
             StmtKind::If { then, otherwise, .. } => {
                 self.check_block(then, &within("if"));
                 otherwise.iter().for_each(|block| self.check_block(block, &within("if")));
             }
             StmtKind::Return(_) if !place.in_def => {
-                let report = Diagnostic::new(
-                    codes::RETURN_OUTSIDE,
-                    stmt.span,
-                    "`return` outside of a `def`",
-                );
+                let title = "`return` outside of a `def`";
+                let report = Diagnostic::new(codes::RETURN_OUTSIDE, stmt.span, title);
                 let report = report.here("there is nothing to return from");
                 self.report(report.help("write `output …;` to print a value"));
             }
-            StmtKind::Return(_)
-            | StmtKind::Let { .. }
-            | StmtKind::Var { .. }
-            | StmtKind::Assign { .. }
-            | StmtKind::Output(_)
-            | StmtKind::Expect { .. }
-            | StmtKind::Error => {}
+            StmtKind::Return(_) | StmtKind::Error => {}
+            StmtKind::Let { .. } | StmtKind::Var { .. } | StmtKind::Assign { .. } => {
+                self.not_inside(stmt, &["train", "optimizer"], place);
+            }
+            StmtKind::Output(_) | StmtKind::Expect { .. } => {
+                self.not_inside(stmt, &["train", "optimizer", "net", "update"], place);
+            }
         }
+    }
+
+    /// A statement that belongs into one sort of block.
+    fn inside(&self, stmt: &Stmt, (word, block): (&str, &str), place: &Place) {
+        if place.block != Some(block) {
+            let start = stmt.span.start as usize;
+            let title = codes::MISPLACED_ITEM.title();
+            let report = self.at(codes::MISPLACED_ITEM, start, start + word.len(), title);
+            let found = place.block.map_or("at the top level".to_owned(), |b| format!("in `{b}`"));
+            let report = report.here(format!("`{word}` {found}"));
+            self.report(report.help(format!("`{word}` stands directly inside of `{block} … {{ }}`")));
+        }
+    }
+
+    /// A statement that has no meaning in some blocks.
+    fn not_inside(&self, stmt: &Stmt, blocks: &[&str], place: &Place) {
+        let Some(block) = place.block.filter(|block| blocks.contains(block)) else { return };
+        let title = codes::MISPLACED_ITEM.title();
+        let report = Diagnostic::new(codes::MISPLACED_ITEM, stmt.span, title);
+        let holds = match block {
+            "train" => "`train` holds items such as `steps 10;`",
+            "optimizer" => "`optimizer` holds `state m = 0;` and `update(g, t) { … }`",
+            _ => "print results outside of it",
+        };
+        self.report(report.here(format!("not in `{block}`")).help(holds));
     }
 
     fn check_block(&self, block: &Block, place: &Place) {

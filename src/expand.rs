@@ -1,0 +1,193 @@
+//! Networks and training as plain programs: what `net`, `optimizer` and `train` stand for.
+//!
+//! From tree to tree: a `net` and an `optimizer` become `def`s, the parameters `init`s and `var`s, the training a loop
+//! over steps (docs/language/training.md; sections 2.2 and 2.9.2 of [TP4b]). Nothing later knows that a network was
+//! there, except by the names in [`Trained`]. Positions are those of the statement that a piece stands for.
+
+mod contracted;
+mod exact;
+mod items;
+mod names;
+mod net;
+mod optimizer;
+mod quote;
+mod scheme;
+mod train;
+
+use crate::diag::{Code, Diagnostic, Diags};
+use crate::ir::Exponent;
+use crate::resolve::suggest;
+use crate::source::{SourceMap, Span};
+use crate::syntax::ast::{Program, Stmt, StmtKind};
+use items::Plan;
+use names::Names;
+use net::Net;
+use optimizer::Optimizer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// What the command line adds to a program.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Replaces the parametrization of every `train`.
+    pub parametrization: Option<String>,
+    /// Values of constants (`--set`), as expressions.
+    pub overrides: BTreeMap<String, String>,
+    /// Unrolls this many steps of every training and leaves out what comes after the last one.
+    pub steps: Option<usize>,
+}
+
+/// A program without networks, and what was trained in it.
+#[derive(Clone, Debug)]
+pub struct Expanded {
+    /// The plain program.
+    pub program: Program,
+    /// In source order.
+    pub trained: Vec<Trained>,
+}
+
+/// The names that a `train` block left in the plain program.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The network.
+    pub net: String,
+    /// The head of the `train` statement.
+    pub span: Span,
+    /// The power of n by which the output is divided.
+    pub out: Exponent,
+    /// The prediction on the batch, bound once in each step before the update.
+    pub prediction: String,
+    /// In order of declaration.
+    pub params: Vec<TrainedParam>,
+}
+
+/// One parameter of a trained network.
+#[derive(Clone, Debug)]
+pub struct TrainedParam {
+    /// Its name in the network.
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// How many width axes it has.
+    pub width: usize,
+    /// a, b, c, d.
+    pub abcd: [Exponent; 4],
+    /// The input of Q, bound once in each step.
+    pub gradient: String,
+    /// What is subtracted from the parameter, bound once in each step.
+    pub update: String,
+}
+
+/// Replaces every `net`, `optimizer` and `train`.
+pub fn expand(
+    program: Program,
+    sources: &mut SourceMap,
+    options: &Options,
+    diags: &mut Diags,
+) -> Expanded {
+    let has_nets = program.stmts.iter().any(|stmt| {
+        matches!(
+            stmt.kind,
+            StmtKind::Net { .. } | StmtKind::Train { .. } | StmtKind::Optimizer { .. }
+        )
+    });
+    if !has_nets {
+        return Expanded { program, trained: Vec::new() };
+    }
+    let mut expander = Expander {
+        names: Names::of(&program),
+        declared: names::declared(&program),
+        consts: exact::Consts::of(&program, &options.overrides),
+        nets: BTreeMap::new(),
+        optimizers: BTreeMap::new(),
+        plans: BTreeMap::new(),
+        written: Vec::new(),
+        trained: Vec::new(),
+        out: Vec::new(),
+        sources,
+        options,
+        diags,
+    };
+    expander.collect(&program.stmts);
+    expander.write(program.stmts);
+    Expanded { program: Program { stmts: expander.out }, trained: expander.trained }
+}
+
+struct Expander<'a> {
+    names: Names,
+    /// Constants, data and values of the top level.
+    declared: BTreeSet<String>,
+    consts: exact::Consts,
+    nets: BTreeMap<String, Net>,
+    optimizers: BTreeMap<String, Optimizer>,
+    /// How each network is trained.
+    plans: BTreeMap<String, Rc<Plan>>,
+    /// Optimizers whose block has been written, and networks whose parameters have.
+    written: Vec<String>,
+    trained: Vec<Trained>,
+    out: Vec<Stmt>,
+    sources: &'a mut SourceMap,
+    options: &'a Options,
+    diags: &'a mut Diags,
+}
+
+impl Expander<'_> {
+    /// What is declared anywhere in the program.
+    fn collect(&mut self, stmts: &[Stmt]) {
+        for stmt in stmts {
+            match &stmt.kind {
+                StmtKind::Net { .. } => self.collect_net(stmt),
+                StmtKind::Optimizer { .. } => self.collect_optimizer(stmt),
+                _ => {}
+            }
+        }
+        for stmt in stmts {
+            if let StmtKind::Train { net, on, body } = &stmt.kind {
+                let span = stmt.span.file;
+                let span = Span { file: span, start: stmt.span.start, end: body.span.start };
+                if let Some(plan) = self.plan(net, on, &body.stmts, span) {
+                    self.plans.insert(net.text.clone(), Rc::new(plan));
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, stmts: Vec<Stmt>) {
+        let last = stmts.iter().rposition(|stmt| matches!(stmt.kind, StmtKind::Train { .. }));
+        for (at, mut stmt) in stmts.into_iter().enumerate() {
+            let extra = matches!(stmt.kind, StmtKind::Output(_) | StmtKind::Expect { .. });
+            let later = last.is_none_or(|last| at > last);
+            if self.options.steps.is_some() && (extra || later) {
+                continue;
+            }
+            match &stmt.kind {
+                StmtKind::Net { name, .. } => self.write_net(&name.text.clone()),
+                StmtKind::Optimizer { .. } => {}
+                StmtKind::Train { net, .. } => self.write_training(&net.text.clone()),
+                _ => {
+                    for net in self.renamed(&mut stmt) {
+                        self.write_params(&net);
+                    }
+                    self.out.push(stmt);
+                }
+            }
+        }
+    }
+
+    /// Starts a diagnostic with the title of its code.
+    fn problem(&self, code: Code, span: Span) -> Diagnostic {
+        Diagnostic::new(code, span, code.title())
+    }
+
+    fn fail(&mut self, problem: Diagnostic) {
+        self.diags.push(problem);
+    }
+}
+
+/// "did you mean …", or all that is known.
+fn meant<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    match suggest::nearest(name, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,180 @@
+//! abcd-parametrizations by kind of parameter (Defs. 2.9.11, 2.9.12 and Remark 2.8.25 of [TP4b]).
+//!
+//! A parameter is n^(−a) w with entries of w of size n^(−b), its learning rate is η n^(−c), and the optimizer sees
+//! gradients multiplied by n^d. The output is multiplied by n^(−a_out).
+
+use super::net::Weight;
+use super::{Expander, exact, meant};
+use crate::diag::codes;
+use crate::ir::Exponent;
+use crate::source::Span;
+use crate::syntax::ast::{Arg, ArgValue, Expr, ExprKind, Row};
+use num_traits::Zero;
+
+/// The exponents of a network.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scheme {
+    /// a, b, c, d of each parameter, in order.
+    pub(super) params: Vec<[Exponent; 4]>,
+    /// a_out.
+    pub(super) out: Exponent,
+}
+
+/// A named family.
+#[derive(Clone, Copy)]
+enum Family {
+    Mup,
+    Ntp,
+    Sp,
+    /// UP_s, between the two.
+    Ups(Exponent),
+}
+
+impl Family {
+    fn out(self) -> Exponent {
+        match self {
+            Self::Mup => 1.into(),
+            Self::Ntp => Exponent::new(1, 2),
+            Self::Sp => 0.into(),
+            Self::Ups(s) => Exponent::from_integer(1) - s,
+        }
+    }
+
+    fn of(self, weight: &Weight) -> [Exponent; 4] {
+        let (zero, half, one) = (Exponent::zero(), Exponent::new(1, 2), Exponent::from_integer(1));
+        match (self, weight.width()) {
+            (Self::Mup, 2) => [zero, half, one, one],
+            (Self::Mup, 1) => [zero, zero, zero, one],
+            (Self::Ntp, 2) => [half, zero, one, one],
+            (Self::Ntp, 1) => [zero, zero, half, half],
+            (Self::Sp, 2) => [zero, half, zero, zero],
+            (Self::Sp, 1) if weight.contracted => [zero, half, zero, zero],
+            (Self::Ups(s), 2) => [zero, half, one + s, one - s],
+            (Self::Ups(s), 1) => [zero, zero, s, one - s],
+            (_, _) => [zero; 4],
+        }
+    }
+}
+
+impl Expander<'_> {
+    /// The exponents of every parameter: a family, then what its rows change.
+    pub(super) fn scheme(
+        &mut self,
+        params: &[Weight],
+        (value, rows): (Option<&Expr>, &[Row]),
+        at: Span,
+    ) -> Option<Scheme> {
+        let given = self.options.parametrization.clone();
+        let from_command = given.as_deref().map(|text| (text, exact::expression(text)));
+        let family = match (&from_command, value) {
+            (Some((text, Some(expr))), _) => Some(self.family(expr, at, text)?),
+            (Some((text, None)), _) => {
+                self.unknown_family(at, text);
+                return None;
+            }
+            (None, Some(expr)) => {
+                let text = self.sources.text(expr.span).to_owned();
+                Some(self.family(expr, expr.span, &text)?)
+            }
+            (None, None) => None,
+        };
+        let mut scheme = match family {
+            Some(family) => Scheme {
+                params: params.iter().map(|weight| family.of(weight)).collect(),
+                out: family.out(),
+            },
+            None => Scheme { params: vec![[Exponent::zero(); 4]; params.len()], out: 0.into() },
+        };
+        let rows = if from_command.is_some() { &[] } else { rows };
+        let mut said = Vec::new();
+        for row in rows {
+            self.row(params, row, &mut scheme)?;
+            said.push(row.name.text.as_str());
+        }
+        if family.is_none()
+            && let Some(missing) = params.iter().find(|w| !said.contains(&w.name.text.as_str()))
+        {
+            let problem = self
+                .problem(codes::UNKNOWN_PARAMETRIZATION, at)
+                .here(format!("nothing is said of `{}`", missing.name.text))
+                .label(missing.name.span, "declared here")
+                .help("give a, b, c, d of every parameter, or begin with a family: `parametrization mup { … }`");
+            self.fail(problem);
+            return None;
+        }
+        Some(scheme)
+    }
+
+    fn family(&mut self, expr: &Expr, at: Span, text: &str) -> Option<Family> {
+        let family = match &expr.kind {
+            ExprKind::Name(name) => match name.as_str() {
+                "mup" => Some(Family::Mup),
+                "ntp" => Some(Family::Ntp),
+                "sp" => Some(Family::Sp),
+                _ => None,
+            },
+            ExprKind::Call { callee, args } if matches!(&callee.kind, ExprKind::Name(name) if name == "ups") => {
+                match args.as_slice() {
+                    [Arg { name: None, value: ArgValue::Expr(s) }] => {
+                        self.consts.exponent(s).map(Family::Ups)
+                    }
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if family.is_none() {
+            self.unknown_family(at, text);
+        }
+        family
+    }
+
+    fn unknown_family(&mut self, at: Span, text: &str) {
+        let problem = self
+            .problem(codes::UNKNOWN_PARAMETRIZATION, at)
+            .here(format!("`{text}` is no parametrization"))
+            .help("there are `mup`, `ntp`, `sp`, `ups(s)` with an exact s from 0 to 1/2, and tables `{ W: a = 0, b = 1/2, c = 1, d = 1; … }`");
+        self.fail(problem);
+    }
+
+    fn row(&mut self, params: &[Weight], row: &Row, scheme: &mut Scheme) -> Option<()> {
+        let place = params.iter().position(|weight| weight.name.text == row.name.text);
+        if place.is_none() && row.name.text != "out" {
+            self.unknown_parameter(params, row);
+            return None;
+        }
+        for arg in &row.args {
+            let letter = arg.name.as_ref().map_or("", |name| name.text.as_str());
+            let letters: &[&str] = if place.is_some() { &["a", "b", "c", "d"] } else { &["a"] };
+            let which = letters.iter().position(|known| *known == letter);
+            let exponent = match &arg.value {
+                ArgValue::Expr(expr) => self.consts.exponent(expr),
+                ArgValue::Range(_) => None,
+            };
+            let (Some(which), Some(exponent)) = (which, exponent) else {
+                let problem = self.problem(codes::NOT_AN_EXPONENT, arg.value.span());
+                let problem = problem.here("an exact rational is needed").help(format!(
+                    "write `{} = 1/2` with one of {}",
+                    letters[0],
+                    letters.join(", ")
+                ));
+                self.fail(problem);
+                return None;
+            };
+            match place {
+                Some(place) => scheme.params[place][which] = exponent,
+                None => scheme.out = exponent,
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn unknown_parameter(&mut self, params: &[Weight], row: &Row) {
+        let known = params.iter().map(|weight| weight.name.text.as_str());
+        let problem = self
+            .problem(codes::UNKNOWN_PARAMETER, row.name.span)
+            .here("no parameter of this name")
+            .help(meant(&row.name.text, known));
+        self.fail(problem);
+    }
+}
