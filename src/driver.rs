@@ -4,11 +4,13 @@
 
 pub mod compare;
 
+pub use crate::expand::Settings;
+
 use crate::analyze::{Facts, analyze};
 use crate::diag::Diags;
+use crate::expand::{Expanded, expand};
 use crate::ir::Program;
-use crate::expand;
-use crate::lower::{Overrides, lower};
+use crate::lower::lower;
 use crate::resolve::modules::inline_modules;
 use crate::source::{FileId, Loader, SourceMap};
 use crate::syntax::parse;
@@ -22,39 +24,47 @@ pub struct Checked {
     pub facts: Facts,
 }
 
-/// Parses, lowers and analyses a file. Diagnostics are in `diags`; `None` if one of them is an error.
+/// Parses, expands, lowers and analyses a file. Diagnostics are in `diags`; `None` if one of them is an error.
 pub fn check(
     sources: &mut SourceMap,
     file: FileId,
     loader: &dyn Loader,
-    overrides: &Overrides,
+    settings: &Settings,
     diags: &mut Diags,
 ) -> Option<Checked> {
-    let program = lowered(sources, file, loader, overrides, diags)?;
+    let program = lowered(sources, file, loader, settings, diags)?;
     let facts = analyze(&program, diags);
     (!diags.has_errors()).then_some(Checked { program, facts })
 }
 
-/// Parses and lowers a file: what finite width needs. Scales do not matter there.
+/// Parses, expands and lowers a file: what finite width needs. Scales do not matter there.
 pub fn lowered(
     sources: &mut SourceMap,
     file: FileId,
     loader: &dyn Loader,
-    overrides: &Overrides,
+    settings: &Settings,
     diags: &mut Diags,
 ) -> Option<Program> {
+    let plain = expanded(sources, file, loader, settings, diags)?.program;
+    with_deep_stack(|| lower(&plain, sources, loader, &settings.constants, diags))
+}
+
+/// The plain program that a file stands for: modules in place, networks and training written out.
+pub fn expanded(
+    sources: &mut SourceMap,
+    file: FileId,
+    loader: &dyn Loader,
+    settings: &Settings,
+    diags: &mut Diags,
+) -> Option<Expanded> {
     let source = sources.get(file).clone();
     let ast = parse(&source, diags);
     if diags.has_errors() {
         return None;
     }
     let ast = inline_modules(ast, sources, loader, diags);
-    let options = expand::Options { overrides: overrides.clone(), ..expand::Options::default() };
-    let expanded = expand::expand(ast, sources, &options, diags);
-    if diags.has_errors() {
-        return None;
-    }
-    with_deep_stack(|| lower(&expanded.program, sources, loader, overrides, diags))
+    let expanded = expand(ast, sources, settings, diags);
+    (!diags.has_errors()).then_some(expanded)
 }
 
 /// Enough for 64 `fn`s or `def`s inside each other, each with an expression of the greatest depth that is parsed.

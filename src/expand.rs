@@ -28,11 +28,11 @@ use std::rc::Rc;
 
 /// What the command line adds to a program.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct Settings {
     /// Replaces the parametrization of every `train`.
     pub parametrization: Option<String>,
     /// Values of constants (`--set`), as expressions.
-    pub overrides: BTreeMap<String, String>,
+    pub constants: BTreeMap<String, String>,
     /// Unrolls this many steps of every training and leaves out what comes after the last one.
     pub steps: Option<usize>,
 }
@@ -82,7 +82,7 @@ pub struct TrainedParam {
 pub fn expand(
     program: Program,
     sources: &mut SourceMap,
-    options: &Options,
+    settings: &Settings,
     diags: &mut Diags,
 ) -> Expanded {
     let has_nets = program.stmts.iter().any(|stmt| {
@@ -97,7 +97,7 @@ pub fn expand(
     let mut expander = Expander {
         names: Names::of(&program),
         declared: names::declared(&program),
-        consts: exact::Consts::of(&program, &options.overrides),
+        consts: exact::Consts::of(&program, &settings.constants),
         nets: BTreeMap::new(),
         optimizers: BTreeMap::new(),
         plans: BTreeMap::new(),
@@ -105,7 +105,7 @@ pub fn expand(
         trained: Vec::new(),
         out: Vec::new(),
         sources,
-        options,
+        settings,
         diags,
     };
     expander.collect(&program.stmts);
@@ -127,7 +127,7 @@ struct Expander<'a> {
     trained: Vec<Trained>,
     out: Vec<Stmt>,
     sources: &'a mut SourceMap,
-    options: &'a Options,
+    settings: &'a Settings,
     diags: &'a mut Diags,
 }
 
@@ -157,7 +157,7 @@ impl Expander<'_> {
         for (at, mut stmt) in stmts.into_iter().enumerate() {
             let extra = matches!(stmt.kind, StmtKind::Output(_) | StmtKind::Expect { .. });
             let later = last.is_none_or(|last| at > last);
-            if self.options.steps.is_some() && (extra || later) {
+            if self.settings.steps.is_some() && (extra || later) {
                 continue;
             }
             match &stmt.kind {

@@ -64,13 +64,16 @@ pub(super) enum Command {
 }
 
 /// A program and its constants.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Input {
     /// The program, or `-` for standard input
     pub(super) file: String,
     /// Replace a `const`: `--set M=8`
     #[arg(long, value_name = "NAME=VALUE")]
     pub(super) set: Vec<String>,
+    /// Replace the parametrization of every `train`: `mup`, `ntp`, `sp`, `ups(1/4)`
+    #[arg(long, value_name = "NAME")]
+    pub(super) parametrization: Option<String>,
     /// The name that messages give to standard input
     #[arg(long, value_name = "NAME", default_value = "<stdin>")]
     pub(super) stdin_filename: String,
@@ -234,9 +237,11 @@ pub(super) struct ExplainArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Stage {
-    /// The graph after lowering, one node a line
+    /// The plain program: networks and training written out
     Core,
-    /// The same for Graphviz
+    /// The graph after lowering, one node a line
+    Ir,
+    /// The same graph for Graphviz
     Dot,
     /// The leading-order graph, one node a line
     Leading,

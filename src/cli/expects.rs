@@ -27,8 +27,7 @@ pub(super) fn main(args: &TestArgs, shown: &Shown) -> i32 {
 
 /// How many expectations of a file hold and how many do not.
 fn test_file(file: &str, args: &TestArgs, shown: &Shown) -> Result<(usize, usize), i32> {
-    let input =
-        Input { file: file.to_owned(), set: Vec::new(), stdin_filename: "<stdin>".to_owned() };
+    let input = Input { file: file.to_owned(), ..Input::default() };
     let mut session = Session::open(&input, shown)?;
     let Some(Checked { facts, .. }) = session.checked() else { return Err(session.wrong()) };
     let options = limit::options(&args.accuracy, 0);

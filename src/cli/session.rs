@@ -5,9 +5,9 @@ use super::exit;
 use super::files::{self, Disk};
 use crate::diag::render::{Format, render, summary};
 use crate::diag::{Diags, Severity, codes};
-use crate::driver::{self, Checked};
+use crate::driver::{self, Checked, Settings};
+use crate::expand::Expanded;
 use crate::ir::Program;
-use crate::lower::Overrides;
 use crate::source::{FileId, SourceMap};
 use std::io::{IsTerminal, Write};
 
@@ -16,20 +16,21 @@ pub(super) struct Session<'a> {
     pub(super) sources: SourceMap,
     pub(super) file: FileId,
     pub(super) diags: Diags,
-    overrides: Overrides,
+    settings: Settings,
     shown: &'a Shown,
 }
 
 impl<'a> Session<'a> {
     /// Reads the program; an exit code after a message if that fails.
     pub(super) fn open(input: &Input, shown: &'a Shown) -> Result<Self, i32> {
-        let mut overrides = Overrides::new();
+        let parametrization = input.parametrization.clone();
+        let mut settings = Settings { parametrization, ..Settings::default() };
         for set in &input.set {
             let Some((name, value)) = set.split_once('=') else {
                 complain(&format!("error: `--set {set}` is not NAME=VALUE"));
                 return Err(exit::USAGE);
             };
-            overrides.insert(name.trim().to_owned(), value.trim().to_owned());
+            settings.constants.insert(name.trim().to_owned(), value.trim().to_owned());
         }
         let (name, text) =
             files::source(&input.file, &input.stdin_filename).map_err(|problem| {
@@ -42,17 +43,22 @@ impl<'a> Session<'a> {
             })?;
         let mut sources = SourceMap::default();
         let file = sources.add(name, text);
-        Ok(Self { sources, file, diags: Diags::default(), overrides, shown })
+        Ok(Self { sources, file, diags: Diags::default(), settings, shown })
+    }
+
+    /// The plain program.
+    pub(super) fn expanded(&mut self) -> Option<Expanded> {
+        driver::expanded(&mut self.sources, self.file, &Disk, &self.settings, &mut self.diags)
     }
 
     /// The program for finite width.
     pub(super) fn lowered(&mut self) -> Option<Program> {
-        driver::lowered(&mut self.sources, self.file, &Disk, &self.overrides, &mut self.diags)
+        driver::lowered(&mut self.sources, self.file, &Disk, &self.settings, &mut self.diags)
     }
 
     /// The program with its scales and its leading order.
     pub(super) fn checked(&mut self) -> Option<Checked> {
-        driver::check(&mut self.sources, self.file, &Disk, &self.overrides, &mut self.diags)
+        driver::check(&mut self.sources, self.file, &Disk, &self.settings, &mut self.diags)
     }
 
     /// The file's name as it was given.

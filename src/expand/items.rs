@@ -114,8 +114,7 @@ impl Expander<'_> {
         }
         let (inputs, targets) = self.data(on, count, span)?;
         let scheme = self.required(&items, "parametrization", "mup", span)?;
-        let scheme =
-            self.scheme(&params, (scheme.value, scheme.rows), scheme.span)?;
+        let scheme = self.scheme(&params, (scheme.value, scheme.rows), scheme.span)?;
         let rule = self.required(&items, "optimizer", "adam(lr = 0.1)", span)?;
         let rules = self.rules(&params, (rule.value, rule.rows), rule.span)?;
         let steps = self.required(&items, "steps", "10", span)?;
@@ -172,7 +171,11 @@ impl Expander<'_> {
             }
             let rows_allowed = ["parametrization", "optimizer", "sigma", "weight_decay", "clip"];
             if !rows.is_empty() && !rows_allowed.contains(&word.text.as_str()) {
-                self.wrong_item(word.span, "this item has one value for all parameters", &word.text);
+                self.wrong_item(
+                    word.span,
+                    "this item has one value for all parameters",
+                    &word.text,
+                );
                 continue;
             }
             let item = Item { word, value: value.as_ref(), args, rows, span: stmt.span };

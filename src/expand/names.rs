@@ -4,7 +4,9 @@ use super::Expander;
 use super::quote::factor;
 use crate::diag::codes;
 use crate::source::Span;
-use crate::syntax::ast::{Arg, ArgValue, Expr, ExprKind, OutputItem, Program, Stmt, StmtKind, Target, Text};
+use crate::syntax::ast::{
+    Arg, ArgValue, Expr, ExprKind, OutputItem, Program, Stmt, StmtKind, Target, Text,
+};
 use crate::syntax::visit::{self, Visitor};
 use std::collections::BTreeSet;
 
@@ -98,7 +100,10 @@ impl Expander<'_> {
         let problem = self.problem(codes::UNKNOWN_MEMBER, span).here("no such member");
         let problem = problem.help(match member {
             "test" => "add `test xt;` to the `train` block".to_owned(),
-            _ => format!("there are `train`, `test`, `loss` and the parameters {}", params.join(", ")),
+            _ => format!(
+                "there are `train`, `test`, `loss` and the parameters {}",
+                params.join(", ")
+            ),
         });
         self.fail(problem);
         None
@@ -108,7 +113,9 @@ impl Expander<'_> {
         let problem = self
             .problem(codes::NOT_TRAINED, span)
             .here(format!("nothing says how `{net}` is parametrized"))
-            .help(format!("write `train {net} on (xs, ys) {{ … }}`; `steps 0;` leaves it as it is at first"));
+            .help(format!(
+                "write `train {net} on (xs, ys) {{ … }}`; `steps 0;` leaves it as it is at first"
+            ));
         self.fail(problem);
     }
 

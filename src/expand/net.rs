@@ -1,9 +1,9 @@
 //! A `net` becomes a `def` of its parameters and inputs; its parameters become initial objects.
 
 use super::Expander;
+use super::contracted::is_contracted;
 use super::quote::{factor, quote};
 use crate::diag::codes;
-use super::contracted::is_contracted;
 use crate::syntax::ast::{Block, Expr, ExprKind, Kind, Name, Param, Stmt, StmtKind, Type};
 
 /// A declared network.

@@ -47,7 +47,9 @@ impl Expander<'_> {
         let lacks = match updates.as_slice() {
             [] => Some("it has no `update`"),
             [_, _, ..] => Some("it has more than one `update`"),
-            [(params, _)] if params.len() != 2 => Some("its `update` needs the gradient and the step"),
+            [(params, _)] if params.len() != 2 => {
+                Some("its `update` needs the gradient and the step")
+            }
             [(_, body)] if returned(&body.stmts).is_empty() => Some("its `update` returns nothing"),
             [_] if states.iter().any(|state| state.value.is_none()) => {
                 Some("a state has no first value")
@@ -61,7 +63,8 @@ impl Expander<'_> {
                 .help("write `optimizer sgd(lr) { update(g, t) { return lr * g; } }`; state is declared by `state m = 0;`");
             return self.fail(problem);
         };
-        let counts: Vec<usize> = returned(&body.stmts).iter().map(|value| values(value).len()).collect();
+        let counts: Vec<usize> =
+            returned(&body.stmts).iter().map(|value| values(value).len()).collect();
         if counts.iter().any(|count| *count != counts[0] || *count > 2) {
             let problem = self
                 .problem(codes::OPTIMIZER_BODY, name.span)
@@ -210,8 +213,7 @@ impl Expander<'_> {
         with_states(&mut body, &states);
         stmts.extend(body);
         let body = Block { stmts, span: optimizer.body.span };
-        let kind =
-            StmtKind::Def { name: optimizer.name.clone(), params: params.collect(), body };
+        let kind = StmtKind::Def { name: optimizer.name.clone(), params: params.collect(), body };
         self.out.push(Stmt { kind, span });
         self.written.push(key);
     }

@@ -38,5 +38,9 @@ impl visit::Visitor for Placed<'_> {
 
 /// `n^(-1/2) * ` in front of something; nothing for n⁰.
 pub(super) fn factor(power: Exponent) -> String {
-    if power.is_zero() { String::new() } else { format!("n^({power}) * ") }
+    match power {
+        power if power.is_zero() => String::new(),
+        power if power == 1.into() => "n * ".to_owned(),
+        power => format!("n^({power}) * "),
+    }
 }

@@ -64,7 +64,7 @@ impl Expander<'_> {
         (value, rows): (Option<&Expr>, &[Row]),
         at: Span,
     ) -> Option<Scheme> {
-        let given = self.options.parametrization.clone();
+        let given = self.settings.parametrization.clone();
         let from_command = given.as_deref().map(|text| (text, exact::expression(text)));
         let family = match (&from_command, value) {
             (Some((text, Some(expr))), _) => Some(self.family(expr, at, text)?),

@@ -30,7 +30,7 @@ impl Expander<'_> {
         ];
         let span = plan.span;
         let body = Block { stmts: body.concat(), span };
-        let hi = match self.options.steps {
+        let hi = match self.settings.steps {
             Some(steps) => count(steps, span),
             None => plan.steps.clone(),
         };
@@ -48,13 +48,17 @@ impl Expander<'_> {
     /// The names of the arrays of inputs, or of a part of them.
     fn arrays(&self, training: &Training, prefix: &str) -> Vec<String> {
         let count = training.plan.inputs.len();
-        (0..count).map(|k| self.part(training, &format!("{prefix}{}", input_part(k, count)))).collect()
+        (0..count)
+            .map(|k| self.part(training, &format!("{prefix}{}", input_part(k, count))))
+            .collect()
     }
 
     /// `let name[i] = f(…, xs[i]);`
     fn predict(&self, training: &Training, name: &str, arrays: &[String]) -> Vec<Stmt> {
         let inputs: Vec<String> = arrays.iter().map(|array| format!("{array}[i]")).collect();
-        let Some(value) = self.applied(&training.net, &inputs.join(", ")) else { return Vec::new() };
+        let Some(value) = self.applied(&training.net, &inputs.join(", ")) else {
+            return Vec::new();
+        };
         quote(&format!("let {name}[i] = {value};"), training.plan.span, &[])
     }
 
@@ -89,7 +93,11 @@ impl Expander<'_> {
             for state in &optimizer.states {
                 let name = part(&format!("{}_{}", weight.name.text, state.name.text));
                 let Some(value) = &state.value else { continue };
-                stmts.extend(quote(&format!("var {name} = _v;"), weight.name.span, &[("_v", value)]));
+                stmts.extend(quote(
+                    &format!("var {name} = _v;"),
+                    weight.name.span,
+                    &[("_v", value)],
+                ));
             }
         }
         stmts
@@ -212,8 +220,7 @@ impl Expander<'_> {
     fn limited(&self, training: &Training, place: usize, rate: Option<&Expr>) -> Vec<Stmt> {
         let plan = &training.plan;
         let weight = &training.weights[place];
-        let part =
-            |part: &str| self.part(training, &format!("{}_{part}", weight.name.text));
+        let part = |part: &str| self.part(training, &format!("{}_{part}", weight.name.text));
         let (mut step, norm) = (part("move"), part("norm"));
         let mut stmts = Vec::new();
         let mut holes: Vec<(&str, &Expr)> = Vec::new();
@@ -221,8 +228,7 @@ impl Expander<'_> {
         let over_rate = if rate.is_some() { " / _rate" } else { "" };
         if plan.normalize || plan.clip[place].is_some() {
             let squares = format!("all(({step}{over_rate})^2)");
-            let squares =
-                if weight.width() == 2 { squares } else { format!("sum({squares})") };
+            let squares = if weight.width() == 2 { squares } else { format!("sum({squares})") };
             stmts.extend(quote(&format!("let {norm} = sqrt({squares});"), plan.span, &holes));
         }
         if plan.normalize {
@@ -237,7 +243,8 @@ impl Expander<'_> {
             holes.push(("_schedule", schedule));
             step = format!("_schedule * {step}");
         }
-        let text = format!("let {} = {}{step};", part("update"), factor(-plan.scheme.params[place][2]));
+        let text =
+            format!("let {} = {}{step};", part("update"), factor(-plan.scheme.params[place][2]));
         stmts.extend(quote(&text, plan.optimizer_span, &holes));
         stmts
     }

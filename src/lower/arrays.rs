@@ -72,8 +72,7 @@ impl Lowerer<'_> {
         let shape = self.ir.shape(array.val.node).clone();
         let own = self.ir.shape(entry.val.node).clone();
         let closed = array.val.is_closed() && entry.val.is_closed();
-        let fits = !shape.stat.is_empty()
-            && Shape::new(&shape.stat[1..], shape.width) == own;
+        let fits = !shape.stat.is_empty() && Shape::new(&shape.stat[1..], shape.width) == own;
         if !closed || !fits {
             let problem = self
                 .problem(codes::STACK_MISMATCH, entry.span)

@@ -36,7 +36,9 @@ impl Lowerer<'_> {
         let known = known.or_else(|| self.functions.defs.get(&name.text).map(|def| def.span));
         let builtin = super::builtin::FUNCTIONS.iter().any(|(builtin, _)| *builtin == name.text);
         let forms = ["avg", "grad", "stack", "shape", "diff", "csv", "npy", "mean", "sum", "prod"];
-        if known.is_none() && !builtin && !forms.contains(&name.text.as_str())
+        if known.is_none()
+            && !builtin
+            && !forms.contains(&name.text.as_str())
             && !super::arrays::FORMS.contains(&name.text.as_str())
         {
             return true;

@@ -168,7 +168,9 @@ fn simple(kind: &StmtKind) -> String {
             format!("expect {actual} ~= {expected} within {within};")
         }
         StmtKind::Return(value) => format!("return {};", expr_text(value)),
-        StmtKind::Param { names: list, ty: kind } => format!("param {} : {};", names(list), ty(kind)),
+        StmtKind::Param { names: list, ty: kind } => {
+            format!("param {} : {};", names(list), ty(kind))
+        }
         StmtKind::State(items) => format!("state {};", hypers(items)),
         // blocks and what was already reported
         StmtKind::Def { .. }
@@ -326,12 +328,9 @@ fn binary(op: BinaryOp, left: &Expr, right: &Expr) -> (String, Level) {
             };
             return (format!("{}^{exponent}", expression(left, Level::Postfix)), Level::Power);
         }
-        BinaryOp::Eq
-        | BinaryOp::Ne
-        | BinaryOp::Lt
-        | BinaryOp::Le
-        | BinaryOp::Gt
-        | BinaryOp::Ge => (Level::Comparison, Level::Sum, Level::Sum),
+        BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
+            (Level::Comparison, Level::Sum, Level::Sum)
+        }
     };
     let (left, right) = (expression(left, a), expression(right, b));
     (format!("{left} {} {right}", op.symbol()), own)

@@ -8,9 +8,9 @@ fn program(text: &str) -> Program {
     let mut sources = SourceMap::default();
     let id = sources.add("test.tp", text);
     let mut diags = tpc::diag::Diags::default();
-    let overrides = tpc::lower::Overrides::new();
+    let settings = tpc::driver::Settings::default();
     let program =
-        tpc::driver::lowered(&mut sources, id, &MemoryLoader::default(), &overrides, &mut diags);
+        tpc::driver::lowered(&mut sources, id, &MemoryLoader::default(), &settings, &mut diags);
     program.unwrap_or_else(|| panic!("{:?}", diags.sorted()))
 }
 

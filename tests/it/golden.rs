@@ -25,7 +25,7 @@ pub fn diagnose(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
     let id = sources.add(name, text);
     let mut diags = Diags::default();
     let loader = Beside(folder.to_owned());
-    tpc::driver::check(&mut sources, id, &loader, &tpc::lower::Overrides::new(), &mut diags);
+    tpc::driver::check(&mut sources, id, &loader, &tpc::driver::Settings::default(), &mut diags);
     (diags, sources)
 }
 
@@ -35,10 +35,10 @@ fn diagnose_run(name: &str, text: &str, folder: &Path, width: usize) -> (Diags, 
     let id = sources.add(name, text);
     let mut diags = Diags::default();
     let loader = Beside(folder.to_owned());
-    let overrides = tpc::lower::Overrides::new();
+    let settings = tpc::driver::Settings::default();
     let precision = tpc::finite::Precision::F32;
     let options = RunOptions { width, seed: 0, seeds: 2, precision, memory: 1 << 30, force: false };
-    if let Some(program) = tpc::driver::lowered(&mut sources, id, &loader, &overrides, &mut diags)
+    if let Some(program) = tpc::driver::lowered(&mut sources, id, &loader, &settings, &mut diags)
         && let Err(diagnostic) = tpc::finite::simulate(&program, &options, &|| ())
     {
         diags.push(*diagnostic);
@@ -52,8 +52,8 @@ fn diagnose_limit(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
     let id = sources.add(name, text);
     let mut diags = Diags::default();
     let loader = Beside(folder.to_owned());
-    let overrides = tpc::lower::Overrides::new();
-    if let Some(checked) = tpc::driver::check(&mut sources, id, &loader, &overrides, &mut diags) {
+    let settings = tpc::driver::Settings::default();
+    if let Some(checked) = tpc::driver::check(&mut sources, id, &loader, &settings, &mut diags) {
         let leading = &checked.facts.leading;
         let options = tpc::limit::LimitOptions { particles: 512, ..Default::default() };
         if let Err(error) = tpc::limit::evaluate(leading, &options) {

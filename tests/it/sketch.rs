@@ -283,9 +283,9 @@ pub fn check(text: &str) -> Result<(Checked, bool), Vec<&'static str>> {
     let mut sources = SourceMap::default();
     let id = sources.add("test.tp", text);
     let mut diags = tpc::diag::Diags::default();
-    let overrides = tpc::lower::Overrides::new();
+    let settings = tpc::driver::Settings::default();
     let checked =
-        tpc::driver::check(&mut sources, id, &MemoryLoader::default(), &overrides, &mut diags);
+        tpc::driver::check(&mut sources, id, &MemoryLoader::default(), &settings, &mut diags);
     let found = diags.sorted();
     let codes = found.iter().map(|diagnostic| diagnostic.code.0);
     let dropped = codes.clone().any(|code| code.starts_with("W05"));

@@ -6,8 +6,8 @@ use crate::golden::{Beside, compare};
 use crate::tidy::{complain, files, read, root, shown};
 use tpc::diag::Diags;
 use tpc::diag::render::{Format, render};
+use tpc::driver::Settings;
 use tpc::limit::symbolic::{Formula, latex, symbolic, unicode};
-use tpc::lower::Overrides;
 use tpc::source::SourceMap;
 
 /// The formulas of a program, or what is wrong with it.
@@ -16,8 +16,8 @@ fn formulas(path: &std::path::Path) -> Result<Vec<Formula>, String> {
     let id = sources.add(shown(path), read(path));
     let mut diags = Diags::default();
     let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
-    let overrides = Overrides::new();
-    let checked = tpc::driver::check(&mut sources, id, &Beside(folder), &overrides, &mut diags);
+    let settings = Settings::default();
+    let checked = tpc::driver::check(&mut sources, id, &Beside(folder), &settings, &mut diags);
     match checked {
         Some(checked) => Ok(symbolic(&checked.program, &checked.facts)),
         None => Err(render(&diags, &sources, Format::Human)),

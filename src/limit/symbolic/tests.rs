@@ -6,8 +6,8 @@ use super::slope::Hat;
 use super::*;
 use crate::diag::Diags;
 use crate::driver::Checked;
+use crate::driver::Settings;
 use crate::ir::{Node, Prim};
-use crate::lower::Overrides;
 use crate::source::{Loader, SourceMap};
 
 struct NoFiles;
@@ -22,7 +22,7 @@ impl Loader for NoFiles {
 pub(super) fn checked(text: &str) -> Option<Checked> {
     let mut sources = SourceMap::default();
     let id = sources.add("test.tp", text);
-    crate::driver::check(&mut sources, id, &NoFiles, &Overrides::new(), &mut Diags::default())
+    crate::driver::check(&mut sources, id, &NoFiles, &Settings::default(), &mut Diags::default())
 }
 
 /// The lines about one value.

@@ -502,7 +502,9 @@ impl Tree<'_> {
             let report = self.at(codes::MISPLACED_ITEM, start, start + word.len(), title);
             let found = place.block.map_or("at the top level".to_owned(), |b| format!("in `{b}`"));
             let report = report.here(format!("`{word}` {found}"));
-            self.report(report.help(format!("`{word}` stands directly inside of `{block} … {{ }}`")));
+            self.report(
+                report.help(format!("`{word}` stands directly inside of `{block} … {{ }}`")),
+            );
         }
     }
 
