@@ -120,8 +120,8 @@ struct Expander<'a> {
     consts: exact::Consts,
     nets: BTreeMap<String, Net>,
     optimizers: BTreeMap<String, Optimizer>,
-    /// How each network is trained.
-    plans: BTreeMap<String, Rc<Plan>>,
+    /// How each network is trained; `None` where a mistake was reported.
+    plans: BTreeMap<String, Option<Rc<Plan>>>,
     /// Optimizers whose block has been written, and networks whose parameters have.
     written: Vec<String>,
     trained: Vec<Trained>,
@@ -145,9 +145,8 @@ impl Expander<'_> {
             if let StmtKind::Train { net, on, body } = &stmt.kind {
                 let span = stmt.span.file;
                 let span = Span { file: span, start: stmt.span.start, end: body.span.start };
-                if let Some(plan) = self.plan(net, on, &body.stmts, span) {
-                    self.plans.insert(net.text.clone(), Rc::new(plan));
-                }
+                let plan = self.plan(net, on, &body.stmts, span).map(Rc::new);
+                self.plans.entry(net.text.clone()).or_insert(plan);
             }
         }
     }
@@ -177,6 +176,11 @@ impl Expander<'_> {
     /// Starts a diagnostic with the title of its code.
     fn problem(&self, code: Code, span: Span) -> Diagnostic {
         Diagnostic::new(code, span, code.title())
+    }
+
+    /// How a network is trained, if that is known.
+    fn plan_of(&self, net: &str) -> Option<&Rc<Plan>> {
+        self.plans.get(net)?.as_ref()
     }
 
     fn fail(&mut self, problem: Diagnostic) {

@@ -104,7 +104,7 @@ impl Expander<'_> {
             return None;
         };
         let (params, count) = (known.params.clone(), known.inputs.len());
-        if let Some(first) = self.plans.get(&net.text) {
+        if let Some(first) = self.plan_of(&net.text) {
             let problem = self.problem(codes::TRAINED_TWICE, span).here("trained again here");
             let problem = problem.label(first.span, "trained here").help(
                 "use more `steps`; what changes with the step is a `schedule` or a `batch` of t",

@@ -83,7 +83,7 @@ impl Expander<'_> {
 
     /// What `f.member` is called in the plain program.
     fn member(&mut self, net: &str, member: &str, span: Span) -> Option<String> {
-        let Some(plan) = self.plans.get(net) else {
+        let Some(plan) = self.plan_of(net).cloned() else {
             self.not_trained(net, span);
             return None;
         };
@@ -109,7 +109,11 @@ impl Expander<'_> {
         None
     }
 
-    pub(super) fn not_trained(&mut self, net: &str, span: Span) {
+    /// A use of a network that no `train` names; a `train` with a mistake was reported.
+    fn not_trained(&mut self, net: &str, span: Span) {
+        if self.plans.contains_key(net) {
+            return;
+        }
         let problem = self
             .problem(codes::NOT_TRAINED, span)
             .here(format!("nothing says how `{net}` is parametrized"))
@@ -121,7 +125,7 @@ impl Expander<'_> {
 
     /// `f(x)` at the current parameters.
     pub(super) fn applied(&self, net: &str, inputs: &str) -> Option<String> {
-        let plan = self.plans.get(net)?;
+        let plan = self.plan_of(net)?;
         let params = self.nets[net].params.iter().zip(&plan.scheme.params);
         let params = params.map(|(param, abcd)| {
             format!("{}{}", factor(-abcd[0]), self.names.of_part(net, &param.name.text))
@@ -132,7 +136,7 @@ impl Expander<'_> {
     }
 
     fn call(&mut self, net: &str, args: &[Arg], span: Span) -> Option<Expr> {
-        if !self.plans.contains_key(net) {
+        if self.plan_of(net).is_none() {
             self.not_trained(net, span);
             return None;
         }

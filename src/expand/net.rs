@@ -87,16 +87,12 @@ impl Expander<'_> {
             body: net.body.clone(),
         };
         self.out.push(Stmt { kind, span: net.name.span });
-        if !self.plans.contains_key(name) && !self.diags.has_errors() {
-            let span = self.nets[name].name.span;
-            self.not_trained(name, span);
-        }
     }
 
     /// The data, sizes, initial objects and variables of a trained network, once.
     pub(super) fn write_params(&mut self, name: &str) {
         let key = format!("{name} parameters");
-        let Some(plan) = self.plans.get(name) else { return };
+        let Some(plan) = self.plan_of(name).cloned() else { return };
         if self.written.contains(&key) {
             return;
         }

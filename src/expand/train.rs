@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 impl Expander<'_> {
     pub(super) fn write_training(&mut self, net: &str) {
-        let Some(plan) = self.plans.get(net).cloned() else { return };
+        let Some(plan) = self.plan_of(net).cloned() else { return };
         self.write_params(net);
         for rule in &plan.rules {
             self.write_optimizer(&rule.optimizer);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::codegen::{Matrices, MatrixRef, interpret};
 use crate::ir::InitId;
+use crate::resolve::modules::inline_modules;
 use crate::source::MemoryLoader;
 use crate::syntax::parse::parse;
 
@@ -29,8 +30,9 @@ fn lowered(text: &str) -> (Option<Program>, Vec<String>) {
     let mut diags = Diags::default();
     let file = sources.add("test.tp", text);
     let source = sources.get(file).clone();
-    let program = parse(&source, &mut diags);
     let loader = MemoryLoader::default();
+    let program = parse(&source, &mut diags);
+    let program = inline_modules(program, &mut sources, &loader, &mut diags);
     let result = lower(&program, &mut sources, &loader, &Overrides::new(), &mut diags);
     let shown = |d: &&Diagnostic| {
         let (line, column) =

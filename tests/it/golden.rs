@@ -194,7 +194,7 @@ pub fn blocks(page: &str) -> Vec<(String, String)> {
 fn examples_on_error_pages_fail_with_their_code() {
     let mut problems = Vec::new();
     for entry in codes::TABLE.iter().filter(|entry| is_available(entry.code.0)) {
-        let mut failing = 0;
+        let mut failing = usize::from(entry.page.contains("no longer emitted"));
         for (info, text) in blocks(entry.page) {
             if info == "ignore" {
                 failing += 1;

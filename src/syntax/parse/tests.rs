@@ -239,11 +239,54 @@ fn reserved_words_are_names_after_a_dot() {
 }
 
 #[test]
-fn networks_are_not_available_yet_and_do_not_disturb() {
-    assert_eq!(
-        found("net f(x : scalar[d]) { param U : vec[d]; return 1; }\noutput * 1;"),
-        "E0229 1:1 E0201 2:8"
-    );
+fn items_of_a_training_are_no_names_elsewhere() {
+    let text = "train f on (xs, ys) {
+  parametrization mup { v: c = 1/2, d = 0; out: a = 1 }
+  optimizer adam(lr = 0.1);
+  batch (8, start = 8 * t);
+  normalize;
+  steps 10;
+}
+let steps = 3;";
+    let (program, diags) = parse_text(text);
+    assert_eq!(diags, []);
+    let Some(StmtKind::Train { body, .. }) = program.stmts.first().map(|stmt| &stmt.kind) else {
+        panic!("{program:?}");
+    };
+    let items = body.stmts.iter().map(|stmt| match &stmt.kind {
+        StmtKind::Item { word, value, args, rows } => {
+            (word.text.as_str(), value.is_some(), args.len(), rows.len())
+        }
+        other => panic!("{other:?}"),
+    });
+    let expected = [
+        ("parametrization", true, 0, 2),
+        ("optimizer", true, 0, 0),
+        ("batch", false, 2, 0),
+        ("normalize", false, 0, 0),
+        ("steps", true, 0, 0),
+    ];
+    assert_eq!(items.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn text_of_a_tree_parses_to_an_equal_tree() {
+    let text = "use std.optim; const k = -2^(-1/2);
+fn f(x, y) = if x < -y and not (x == 1) then -(x + y)^2 else (x / (y * 2)) ^ (1 + 1);
+init u, v : vec[2, k] * n^(1/2) ~ N(0, 1/n) * 2;
+let (a, b) = (W.T @ W @ x, (2 * W) @ x - (y - z));
+for t in 0..k-1 { if t == 0 { x := 1; } else if t == 1 { x := 2; } else { x[i] := u[i, 1..3]; } }
+net g(x : scalar[d]) { param w : mat[2]; return sum[i in 0..2, a](w''(x)[i, a]) / f'(2, 1); }
+optimizer o(lr, b = 1) { state m = 0; update(g, t) { m := g; return (lr * m, b); } }
+train g on ((xs, zs), ys) { parametrization { w: a = 1/2; out: a = 1; } batch (8, start = t); }
+output [x, y] as \"p\", g.train; expect x ~= 1 within 0.1;";
+    let (program, diags) = parse_text(text);
+    assert_eq!(diags, []);
+    let again = crate::syntax::text::text(&program);
+    let (reparsed, diags) = parse_text(&again);
+    assert_eq!(diags, [], "{again}");
+    assert_eq!(reparsed, program, "{again}");
+    assert_eq!(crate::syntax::text::text(&reparsed), again);
 }
 
 #[test]
