@@ -18,6 +18,7 @@ const ITEMS: &[&str] = &[
     "weight_decay",
     "clip",
     "normalize",
+    "center",
     "schedule",
     "batch",
     "sigma",
@@ -43,6 +44,8 @@ pub(super) struct Plan {
     /// The threshold of each parameter's update.
     pub(super) clip: Vec<Option<Expr>>,
     pub(super) normalize: bool,
+    /// Whether the initial output is subtracted.
+    pub(super) center: bool,
     pub(super) schedule: Option<Expr>,
     pub(super) batch: Option<Batch>,
 }
@@ -149,6 +152,7 @@ impl Expander<'_> {
             decay: self.by_parameter(&params, items.get("weight_decay").cloned())?,
             clip: self.by_parameter(&params, items.get("clip").cloned())?,
             normalize: items.get("normalize").is_some(),
+            center: items.get("center").is_some(),
             schedule,
             batch,
         })

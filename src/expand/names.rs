@@ -123,12 +123,13 @@ impl Expander<'_> {
         self.fail(problem);
     }
 
-    /// `f(x)` at the current parameters.
-    pub(super) fn applied(&self, net: &str, inputs: &str) -> Option<String> {
+    /// `f(x)` at the current parameters, or, with the suffix `_0`, at the first ones.
+    pub(super) fn applied(&self, net: &str, suffix: &str, inputs: &str) -> Option<String> {
         let plan = self.plan_of(net)?;
         let params = self.nets[net].params.iter().zip(&plan.scheme.params);
         let params = params.map(|(param, abcd)| {
-            format!("{}{}", factor(-abcd[0]), self.names.of_part(net, &param.name.text))
+            let name = self.names.of_part(net, &format!("{}{suffix}", param.name.text));
+            format!("{}{name}", factor(-abcd[0]))
         });
         let mut args: Vec<String> = params.collect();
         args.push(inputs.to_owned());
@@ -157,7 +158,7 @@ impl Expander<'_> {
             return None;
         };
         let holes: Vec<String> = (0..inputs.len()).map(|k| format!("_{k}")).collect();
-        let text = self.applied(net, &holes.join(", "))?;
+        let text = self.applied(net, "", &holes.join(", "))?;
         let holes: Vec<(&str, &Expr)> =
             holes.iter().map(String::as_str).zip(inputs.iter().copied()).collect();
         let stmt = super::quote::quote(&format!("let value = {text};"), span, &holes).pop()?;

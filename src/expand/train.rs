@@ -56,9 +56,13 @@ impl Expander<'_> {
     /// `let name[i] = f(…, xs[i]);`
     fn predict(&self, training: &Training, name: &str, arrays: &[String]) -> Vec<Stmt> {
         let inputs: Vec<String> = arrays.iter().map(|array| format!("{array}[i]")).collect();
-        let Some(value) = self.applied(&training.net, &inputs.join(", ")) else {
-            return Vec::new();
-        };
+        let inputs = inputs.join(", ");
+        let Some(mut value) = self.applied(&training.net, "", &inputs) else { return Vec::new() };
+        if training.plan.center
+            && let Some(first) = self.applied(&training.net, "_0", &inputs)
+        {
+            value = format!("{value} - {first}");
+        }
         quote(&format!("let {name}[i] = {value};"), training.plan.span, &[])
     }
 
