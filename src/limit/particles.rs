@@ -19,10 +19,15 @@ use crate::codegen::{Matrices, MatrixRef, simd};
 use crate::ir::{Init, InitId, Law};
 use crate::num::rng::Key;
 use crate::num::special::normal_quantile;
+use columns::Columns;
 use std::collections::BTreeMap;
+
+mod columns;
 
 /// A residual below this fraction of a column is rounding: the column lies in the span of the others.
 const DEPENDENT: f64 = 1e-12;
+/// Columns that are treated together, so that most of the work is products of matrices.
+const TOGETHER: usize = 128;
 
 /// N particles, and what every matrix has done to them.
 #[derive(Debug)]
@@ -33,7 +38,7 @@ pub struct Particles {
     /// How many columns were drawn: each has its own key.
     drawn: u64,
     /// Orthonormal basis of all columns so far.
-    all: Vec<Vec<f64>>,
+    all: Columns,
     /// For each matrix: what it and what its transpose were applied to.
     sides: BTreeMap<(MatrixRef, bool), Side>,
     /// Whether new columns are stratified and made orthogonal to all others; only tests switch it off.
@@ -41,10 +46,10 @@ pub struct Particles {
 }
 
 /// Orthonormal inputs of a matrix and their Gaussian images.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Side {
-    inputs: Vec<Vec<f64>>,
-    images: Vec<Vec<f64>>,
+    inputs: Columns,
+    images: Columns,
 }
 
 impl Particles {
@@ -55,11 +60,11 @@ impl Particles {
             inits: inits.to_vec(),
             key: Key::new(seed).split(stream),
             drawn: 0,
-            all: Vec::new(),
+            all: Columns::new(n),
             sides: BTreeMap::new(),
             orthogonal: true,
         };
-        particles.remember(&vec![1.0; n]);
+        particles.remember(Columns::of(n, vec![1.0; n]));
         particles
     }
 
@@ -67,7 +72,7 @@ impl Particles {
     #[must_use]
     pub fn independent(mut self) -> Self {
         self.orthogonal = false;
-        self.all.clear();
+        self.all = Columns::new(self.n);
         self
     }
 
@@ -76,19 +81,16 @@ impl Particles {
         self.all.len()
     }
 
-    /// Adds a column to the basis of all columns.
-    fn remember(&mut self, column: &[f64]) {
-        if !self.orthogonal || self.all.len() + 1 >= self.n {
+    /// Adds columns to the basis of all columns, as far as there is room.
+    fn remember(&mut self, mut columns: Columns) {
+        if !self.orthogonal {
             return;
         }
-        let mut rest = column.to_vec();
-        let size = norm(&rest);
-        remove(&mut rest, &self.all);
-        let left = norm(&rest);
-        if left > DEPENDENT * size {
-            scale(&mut rest, 1.0 / left);
-            self.all.push(rest);
-        }
+        let sizes = columns.norms();
+        columns.remove(&self.all);
+        let (directions, _) = columns.orthonormalised(&sizes, DEPENDENT);
+        let room = (self.n - 1).saturating_sub(self.all.len());
+        (0..directions.len().min(room)).for_each(|k| self.all.push(directions.get(k)));
     }
 
     /// A new column.
@@ -103,44 +105,61 @@ impl Particles {
         column
     }
 
-    /// A new standard Gaussian column, independent of everything so far.
-    fn gaussian(&mut self) -> Vec<f64> {
-        let mut column = self.draw(Law::Normal);
-        if self.orthogonal && self.all.len() + 1 < self.n {
-            remove(&mut column, &self.all);
-            let size = norm(&column);
-            scale(&mut column, 1.0 / size);
-            self.all.push(column.clone());
+    /// New standard Gaussian columns, independent of everything so far and of each other.
+    fn gaussians(&mut self, count: usize) -> Columns {
+        let mut drawn = Columns::new(self.n);
+        for _ in 0..count {
+            let column = self.draw(Law::Normal);
+            drawn.push(&column);
         }
-        column
+        if !self.orthogonal {
+            return drawn;
+        }
+        let raw = drawn.clone();
+        drawn.remove(&self.all);
+        let mut made = Columns::new(self.n);
+        for k in 0..count {
+            if self.all.len() + 1 >= self.n {
+                made.push(raw.get(k));
+                continue;
+            }
+            let mut column = drawn.get(k).to_vec();
+            self.all.remove_last(made.len(), &mut column);
+            let size = columns::norm(&column);
+            columns::scale(&mut column, 1.0 / size);
+            self.all.push(&column);
+            made.push(&column);
+        }
+        made
     }
 
-    /// W x (or Wᵀ x) for one column.
-    fn apply_one(&mut self, matrix: MatrixRef, transpose: bool, x: &[f64]) -> Vec<f64> {
-        let mut y = vec![0.0; self.n];
+    /// W x (or Wᵀ x) for a few columns.
+    fn apply_some(&mut self, matrix: MatrixRef, transpose: bool, x: Columns) -> Columns {
+        let mut y = Columns::zeros(self.n, x.len());
         if let Some(other) = self.sides.get(&(matrix, !transpose)) {
-            for (input, image) in other.inputs.iter().zip(&other.images) {
-                add(&mut y, inner(image, x), input);
+            y.add(&x.products(&other.images), &other.inputs);
+        }
+        let sizes = x.norms();
+        let mut rest = x;
+        if let Some(side) = self.sides.get(&(matrix, transpose)) {
+            for _ in 0..2 {
+                let parts = rest.products(&side.inputs);
+                rest.subtract(&parts, &side.inputs);
+                y.add(&parts, &side.images);
             }
         }
-        let mut rest = x.to_vec();
-        let side = self.sides.entry((matrix, transpose)).or_default();
-        for _ in 0..2 {
-            for (input, image) in side.inputs.iter().zip(&side.images) {
-                let part = inner(input, &rest);
-                add(&mut rest, -part, input);
-                add(&mut y, part, image);
-            }
-        }
-        let left = norm(&rest);
-        if left > DEPENDENT * norm(x) {
-            scale(&mut rest, 1.0 / left);
-            self.remember(&rest);
-            let image = self.gaussian();
-            add(&mut y, left, &image);
-            let side = self.sides.entry((matrix, transpose)).or_default();
-            side.inputs.push(rest);
-            side.images.push(image);
+        let (inputs, parts) = rest.orthonormalised(&sizes, DEPENDENT);
+        if inputs.len() > 0 {
+            self.remember(inputs.clone());
+            let images = self.gaussians(inputs.len());
+            y.add(&parts, &images);
+            let n = self.n;
+            let side = self
+                .sides
+                .entry((matrix, transpose))
+                .or_insert_with(|| Side { inputs: Columns::new(n), images: Columns::new(n) });
+            side.inputs.extend(&inputs);
+            side.images.extend(&images);
         }
         y
     }
@@ -153,16 +172,17 @@ impl Matrices<f64> for Particles {
         if shape.width == 0 {
             return vec![0.0; entries];
         }
+        if law == Law::Normal {
+            let mut made = Columns::new(self.n);
+            for start in (0..entries).step_by(TOGETHER) {
+                made.extend(&self.gaussians((entries - start).min(TOGETHER)));
+            }
+            return made.into_values();
+        }
         let mut values = Vec::with_capacity(entries * self.n);
         for _ in 0..entries {
-            let column = match law {
-                Law::Normal => self.gaussian(),
-                Law::Uniform | Law::Rademacher => {
-                    let column = self.draw(law);
-                    self.remember(&column);
-                    column
-                }
-            };
+            let column = self.draw(law);
+            self.remember(Columns::of(self.n, column.clone()));
             values.extend(column);
         }
         values
@@ -170,7 +190,8 @@ impl Matrices<f64> for Particles {
 
     fn apply(&mut self, matrix: MatrixRef, transpose: bool, x: &[f64]) -> Vec<f64> {
         let n = self.n;
-        x.chunks(n).flat_map(|column| self.apply_one(matrix, transpose, column)).collect()
+        let blocks = x.chunks(n * TOGETHER).map(|block| Columns::of(n, block.to_vec()));
+        blocks.flat_map(|block| self.apply_some(matrix, transpose, block).into_values()).collect()
     }
 
     fn dense(&mut self, _: MatrixRef) -> Option<&[f64]> {
@@ -202,41 +223,6 @@ fn quantile(law: Law, p: f64) -> f64 {
             } else {
                 1.0
             }
-        }
-    }
-}
-
-/// ⟨x|y⟩, the mean of the product.
-fn inner(x: &[f64], y: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
-    let rest: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in xs.zip(ys) {
-        for lane in 0..8 {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    (lanes.iter().sum::<f64>() + rest) / x.len() as f64
-}
-
-fn norm(x: &[f64]) -> f64 {
-    inner(x, x).sqrt()
-}
-
-fn add(y: &mut [f64], factor: f64, x: &[f64]) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
-}
-
-fn scale(x: &mut [f64], factor: f64) {
-    x.iter_mut().for_each(|x| *x *= factor);
-}
-
-/// Removes the components along an orthonormal basis, twice, so that nothing but rounding is left of them.
-fn remove(column: &mut [f64], basis: &[Vec<f64>]) {
-    for _ in 0..2 {
-        for direction in basis {
-            let part = inner(column, direction);
-            add(column, -part, direction);
         }
     }
 }
