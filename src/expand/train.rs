@@ -159,7 +159,7 @@ impl Expander<'_> {
             let name = &weight.name.text;
             let (now, g) = (self.part(training, name), self.part(training, &format!("{name}_g")));
             let text = format!("let {g} = {}grad({loss}, {now});", factor(abcd[3]));
-            quote(&text, weight.name.span, &[])
+            quote(&text, training.plan.span, &[])
         };
         training.weights.iter().zip(&training.plan.scheme.params).flat_map(one).collect()
     }

@@ -124,14 +124,24 @@ impl Lowerer<'_> {
     }
 
     /// Axes in the order of the left side: its static indices, bare static axes, its width indices, bare width axes.
-    /// An index that the value does not depend on (an `if` decided at compile time) becomes an axis all the same.
+    /// An index that the value does not depend on (an `if` decided at compile time) becomes an axis all the same. Axes of
+    /// index variables around a `def` come first and keep their labels.
     pub(super) fn ordered(&mut self, val: Val, ids: &[IndexId]) -> Value {
         let shape = self.ir.shape(val.node).clone();
         let of = |axes: &[Axis], id: IndexId| axes.iter().position(|axis| axis.free() == Some(id));
         let bare = |axes: &[Axis]| {
             (0..axes.len()).filter(|axis| axes[*axis] == Axis::Bare).map(Some).collect::<Vec<_>>()
         };
-        let (mut stat, mut sizes, mut width) = (Vec::new(), Vec::new(), Vec::new());
+        let outer = |axes: &[Axis]| {
+            let foreign = |axis: &Axis| axis.free().is_some_and(|id| !ids.contains(&id));
+            (0..axes.len()).filter(|axis| foreign(&axes[*axis])).map(Some).collect::<Vec<_>>()
+        };
+        let (mut stat, mut width) = (outer(&val.stat), outer(&val.width));
+        let label = |axes: &[Axis], order: &[Option<usize>]| -> Vec<Axis> {
+            order.iter().map(|axis| axes[axis.expect("an axis of the value")]).collect()
+        };
+        let (mut stat_axes, mut width_axes) = (label(&val.stat, &stat), label(&val.width, &width));
+        let mut sizes: Vec<usize> = stat.iter().flatten().map(|axis| shape.stat[*axis]).collect();
         for id in ids {
             match self.indices.get(*id).sort {
                 Sort::Static(size) => {
@@ -144,14 +154,19 @@ impl Lowerer<'_> {
         sizes.extend(val.bare_stat().iter().map(|axis| shape.stat[*axis]));
         stat.extend(bare(&val.stat));
         width.extend(bare(&val.width));
-        let places = |order: &[Option<usize>], count: usize| -> Option<Vec<usize>> {
-            (0..count).map(|axis| order.iter().position(|old| *old == Some(axis))).collect()
+        stat_axes.resize(stat.len(), Axis::Bare);
+        width_axes.resize(width.len(), Axis::Bare);
+        let places = |order: &[Option<usize>], count: usize| -> Vec<usize> {
+            let place = |axis| order.iter().position(|old| *old == Some(axis));
+            (0..count).map(|axis| place(axis).expect("every axis has its place")).collect()
         };
-        let places = places(&stat, val.stat.len()).zip(places(&width, val.width.len()));
-        let Some((stat_places, width_places)) = places else { return Value::Tensor(val) };
-        let arg = Arg { node: val.node, stat: stat_places, width: width_places };
+        let arg = Arg {
+            node: val.node,
+            stat: places(&stat, val.stat.len()),
+            width: places(&width, val.width.len()),
+        };
         let node = self.ir.map(Prim::Id, Shape::new(sizes, width.len()), vec![arg]);
-        Value::Tensor(Val { known: val.known, ..Val::bare(node, stat.len(), width.len()) })
+        Value::Tensor(Val { node, stat: stat_axes, width: width_axes, known: val.known })
     }
 
     /// Gives a value an identity and a name.

@@ -38,8 +38,9 @@ const MAX_ROUNDS: usize = 30;
 pub fn parse(source: &Source, diags: &mut Diags) -> Program {
     let mut tokens = lex(source, diags).tokens;
     brackets::balance(&mut tokens, source, diags);
-    items::mark(&mut tokens, source);
     for _ in 0..MAX_ROUNDS {
+        // an item may begin where a semicolon was put in
+        items::mark(&mut tokens, source);
         let attempt = attempt(source, &tokens);
         let missing = missing_semicolons(source, &tokens, &attempt.failures);
         if missing.is_empty() {
