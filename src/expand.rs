@@ -195,3 +195,6 @@ fn meant<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> String
         None => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

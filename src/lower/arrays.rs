@@ -40,10 +40,15 @@ impl Lowerer<'_> {
         Value::Tensor(Val { node, stat, width: val.width.clone(), known: None })
     }
 
-    /// `row(e)`, `col(e)`: the mean of a mat along one axis, as a mat; other kinds stay as they are.
+    /// `row(e)`, `col(e)`: the mean over the second or the first width axis. Of a mat it is a mat again; the only axis of a
+    /// vec is its first.
     fn mean_along(&mut self, val: &Val, which: usize, span: Span) -> Value {
         let axes = val.bare_width();
-        let [row, column] = axes.as_slice() else { return Value::Tensor(val.clone()) };
+        let (row, column) = match axes.as_slice() {
+            [row, column] => (row, column),
+            [_] if which == 0 => return self.mean_of_all(val, span),
+            _ => return Value::Tensor(val.clone()),
+        };
         let (gone, kept) = if which == 1 { (*column, *row) } else { (*row, *column) };
         self.ir.here = Some(span);
         let mean = self.ir.reduce(ReduceOp::Mean, val.node, vec![], vec![gone]);

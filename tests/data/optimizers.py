@@ -4,8 +4,8 @@
 muP at width n: W has variance 1/n, the output a factor 1/n, g = n * dloss/dw for all parameters, the learning rate of W is lr / n.
 With source torch.optim.* PyTorch trains, on gradients by autograd. With source "formula" the functions below do, on gradients
 from `backward`; they are the published formulas with epsilon inside of the root, which PyTorch does not offer. Those that
-PyTorch has too are first held against it with epsilon outside. Two deviate from the papers as PyTorch does: amsgrad is
-debiased, and nadam keeps beta1 in its running mean (Dozat: mu_t)."""
+PyTorch has too are first held against it with epsilon outside. Two follow PyTorch's
+documentation where descriptions differ: amsgrad is debiased, and the running mean in nadam has a constant beta1."""
 import json
 import jax
 import numpy as np
@@ -165,11 +165,13 @@ TORCH = [
     ("adamw(lr = 0.1, eps = 0, eps_out = 0.0001)", O.AdamW, dict(lr=0.1, eps=1e-4, decay=0.01),
      (adam, dict(lr=0.1, beta1=0.9, beta2=0.999, eps=0, eps_out=1e-4, decay=0.01))),
     ("adamw(lr = 0.1, beta1 = 0.6, beta2 = 0.5, eps = 0, eps_out = 0.01, decay = 0.5)", O.AdamW,
-     dict(lr=0.1, betas=(0.6, 0.5), eps=0.01, decay=0.5), (adam, dict(lr=0.1, beta1=0.6, beta2=0.5, eps=0, eps_out=0.01, decay=0.5))),
+     dict(lr=0.1, betas=(0.6, 0.5), eps=0.01, decay=0.5),
+     (adam, dict(lr=0.1, beta1=0.6, beta2=0.5, eps=0, eps_out=0.01, decay=0.5))),
     ("nadam(lr = 0.1, eps = 0, eps_out = 0.0001)", O.NAdam, dict(lr=0.1, eps=1e-4),
      (nadam, dict(lr=0.1, beta1=0.9, beta2=0.999, warmup=0.004, eps=0, eps_out=1e-4))),
     ("nadam(lr = 0.1, beta1 = 0.6, beta2 = 0.5, eps = 0, eps_out = 0.01, warmup = 5)", O.NAdam,
-     dict(lr=0.1, betas=(0.6, 0.5), eps=0.01, momentum_decay=5), (nadam, dict(lr=0.1, beta1=0.6, beta2=0.5, warmup=5, eps=0, eps_out=0.01))),
+     dict(lr=0.1, betas=(0.6, 0.5), eps=0.01, momentum_decay=5),
+     (nadam, dict(lr=0.1, beta1=0.6, beta2=0.5, warmup=5, eps=0, eps_out=0.01))),
     ("adamax(lr = 0.1, eps = 0.0001)", O.Adamax, dict(lr=0.1, eps=1e-4), None),
     ("adamax(lr = 0.1, beta1 = 0.6, beta2 = 0.5, eps = 0.01)", O.Adamax, dict(lr=0.1, betas=(0.6, 0.5), eps=0.01), None),
     ("amsgrad(lr = 0.05, eps = 0, eps_out = 0.0001)", O.Adam, dict(lr=0.05, eps=1e-4, amsgrad=True),
@@ -184,7 +186,7 @@ FORMULA = [
     ("lion(lr = 0.12, beta1 = 0.6, beta2 = 0.7)", lion, dict(lr=0.12, beta1=0.6, beta2=0.7, eps=0)),
     ("lion(lr = 0.1, eps = 0.01)", lion, dict(lr=0.1, beta1=0.9, beta2=0.99, eps=0.01)),
     ("adafactor(lr = 0.1, eps = 0.0001)", adafactor, dict(lr=0.1, power=0.8, eps=1e-4)),
-    ("adafactor(lr = 0.1, decay = 0.5, eps = 0.05)", adafactor, dict(lr=0.1, power=0.5, eps=0.05)),
+    ("adafactor(lr = 0.1, power = 0.5, eps = 0.05)", adafactor, dict(lr=0.1, power=0.5, eps=0.05)),
     ("adafactor(lr = 0.1, eps = 0, eps_out = 0.05)", adafactor, dict(lr=0.1, power=0.8, eps=0, eps_out=0.05)),
     ("rmsprop(lr = 0.1, beta = 0.7, eps = 0.05)", rmsprop, dict(lr=0.1, beta=0.7, eps=0.05)),
     ("adagrad(lr = 0.1, eps = 0.05)", adagrad, dict(lr=0.1, eps=0.05)),
