@@ -14,3 +14,4 @@ mod reference;
 mod sketch;
 mod symbolic;
 mod tidy;
+mod verdict;
