@@ -12,8 +12,10 @@ mod leading;
 pub mod parity;
 mod rules;
 mod split;
+pub mod verdict;
 
 pub use hypotheses::Setup;
+pub use verdict::{TrainedParam, Training, Verdict, verdict};
 
 use crate::diag::{Diagnostic, Diags, codes};
 use crate::ir::passes::linear;

@@ -172,6 +172,11 @@ codes! {
     MEAN_NEEDS_NEXT_ORDER = "E0510", "mean is needed beyond leading order";
     CANCELLATION_NEEDS_NEXT_ORDER = "E0511", "difference is needed beyond leading order";
     RANDOM_SCALAR = "E0512", "scalar stays random in the limit";
+    UNSTABLE_AT_INIT = "E0520", "unstable at initialisation";
+    UNFAITHFUL = "E0521", "gradient scaled wrongly for the optimizer";
+    FEATURES_DIVERGE = "E0522", "features diverge in training";
+    PREDICTION_DIVERGES = "E0523", "output diverges in training";
+    TRIVIAL = "E0524", "training changes nothing in the limit";
     // 06 hypotheses of the theorem
     DISCONTINUOUS = "W0601", "function has a jump";
     KINK_WITHOUT_GAUSSIAN = "W0602", "kink meets a matrix that is not Gaussian";

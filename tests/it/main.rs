@@ -15,3 +15,4 @@ mod sketch;
 mod symbolic;
 mod tidy;
 mod training;
+mod verdict;
