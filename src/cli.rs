@@ -15,6 +15,7 @@ mod run;
 mod session;
 mod symbolic;
 mod table;
+mod trained;
 
 use args::{Cli, Command};
 use clap::Parser;

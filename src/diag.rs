@@ -69,6 +69,13 @@ impl Diagnostic {
         self
     }
 
+    /// Turns an error into a warning: it is one of something that was not asked for.
+    #[must_use]
+    pub fn as_warning(mut self) -> Self {
+        self.severity = self.severity.min(Severity::Warning);
+        self
+    }
+
     /// Says what is at the primary place.
     #[must_use]
     pub fn here(mut self, message: impl Into<String>) -> Self {
@@ -125,6 +132,11 @@ impl Diags {
     /// Whether an error was reported.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// All diagnostics in the order in which they were found.
+    pub fn into_list(self) -> Vec<Diagnostic> {
+        self.list
     }
 
     /// All diagnostics in order of file and position, those without a place first.

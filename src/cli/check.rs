@@ -2,7 +2,7 @@
 
 use super::args::{CheckArgs, DiagnosticFormat, Shown};
 use super::session::{Session, print};
-use super::{exit, output, table};
+use super::{exit, output, table, trained};
 use crate::analyze::{Scale, power};
 use crate::diag::render::{Format, json as diagnostics, render};
 use crate::driver::Checked;
@@ -14,7 +14,7 @@ pub(super) fn main(args: &CheckArgs, shown: &Shown) -> i32 {
         Ok(session) => session,
         Err(code) => return code,
     };
-    let checked = session.checked();
+    let (checked, verdicts) = session.judged();
     let format = match args.format {
         DiagnosticFormat::Human => {
             session.report();
@@ -22,6 +22,9 @@ pub(super) fn main(args: &CheckArgs, shown: &Shown) -> i32 {
                 && let Some(checked) = &checked
             {
                 print(&types(checked));
+            }
+            for verdict in &verdicts {
+                print(&trained::table(verdict, &session.sources));
             }
             return if checked.is_some() { exit::FINE } else { exit::WRONG };
         }
@@ -32,7 +35,7 @@ pub(super) fn main(args: &CheckArgs, shown: &Shown) -> i32 {
                 "file": session.name(),
                 "diagnostics": diagnostics(&session.diags, &session.sources),
                 "values": values,
-                "trained": [],
+                "trained": verdicts.iter().map(trained::json).collect::<Vec<_>>(),
             });
             print(&output::pretty(&report));
             return if checked.is_some() { exit::FINE } else { exit::WRONG };

@@ -3,6 +3,7 @@
 use super::args::{Colour, Input, Shown};
 use super::exit;
 use super::files::{self, Disk};
+use crate::analyze::verdict::Verdict;
 use crate::diag::render::{Format, render, summary};
 use crate::diag::{Diags, Severity, codes};
 use crate::driver::{self, Checked, Settings};
@@ -59,6 +60,11 @@ impl<'a> Session<'a> {
     /// The program with its scales and its leading order.
     pub(super) fn checked(&mut self) -> Option<Checked> {
         driver::check(&mut self.sources, self.file, &Disk, &self.settings, &mut self.diags)
+    }
+
+    /// The same, with the verdicts on trained nets.
+    pub(super) fn judged(&mut self) -> (Option<Checked>, Vec<Verdict>) {
+        driver::judge(&mut self.sources, self.file, &Disk, &self.settings, &mut self.diags)
     }
 
     /// The file's name as it was given.

@@ -25,7 +25,7 @@ pub fn diagnose(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
     let id = sources.add(name, text);
     let mut diags = Diags::default();
     let loader = Beside(folder.to_owned());
-    tpc::driver::check(&mut sources, id, &loader, &tpc::driver::Settings::default(), &mut diags);
+    tpc::driver::judge(&mut sources, id, &loader, &tpc::driver::Settings::default(), &mut diags);
     (diags, sources)
 }
 

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use tpc::analyze::verdict::{TrainedParam, Training, Verdict, verdict};
 use tpc::diag::Diags;
 use tpc::diag::render::{Format, render};
+use tpc::driver::Settings;
 use tpc::driver::lowered;
 use tpc::ir::{Exponent, Program};
-use tpc::lower::Overrides;
 use tpc::source::{FileId, MemoryLoader, SourceMap, Span};
 
 /// An optimizer: how its state and its step are written for one parameter `p`.
@@ -143,7 +143,7 @@ pub fn lower(text: &str) -> Program {
     let mut diags = Diags::default();
     let id = sources.add("net.tp", text);
     let loader = MemoryLoader::default();
-    let program = lowered(&mut sources, id, &loader, &Overrides::new(), &mut diags);
+    let program = lowered(&mut sources, id, &loader, &Settings::default(), &mut diags);
     program.unwrap_or_else(|| panic!("{text}\n{}", render(&diags, &sources, Format::Human)))
 }
 
