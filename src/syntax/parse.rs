@@ -13,7 +13,7 @@ use lalrpop_util::ParseError;
 
 mod brackets;
 mod expected;
-mod items;
+pub(super) mod items;
 mod number;
 mod tree;
 

@@ -14,6 +14,7 @@
 //! ```
 
 use super::lexer::lex;
+use super::parse::items::mark;
 use super::parse::parse;
 use super::token::{Lexeme, Token};
 use crate::diag::Diags;
@@ -33,8 +34,10 @@ pub fn format(source: &Source, diags: &mut Diags) -> Option<String> {
         return None;
     }
     let lexed = lex(source, &mut Diags::default());
-    let items = items(&source.text, &lexed.tokens, &lexed.comments);
-    let mut printer = Printer::new(Spacing::new(&lexed.tokens));
+    let mut tokens = lexed.tokens;
+    mark(&mut tokens, source);
+    let items = items(&source.text, &tokens, &lexed.comments);
+    let mut printer = Printer::new(Spacing::new(&tokens), tables(&tokens));
     items.iter().for_each(|item| printer.item(item));
     Some(printer.finish())
 }
@@ -52,6 +55,26 @@ pub fn one_line(text: &str) -> String {
         line.push_str(&text[lexeme.start..lexeme.end]);
     }
     line
+}
+
+/// Which tokens belong to a table, `{ W: 1.4; }` behind an item of `train`, which stays on its line.
+fn tables(tokens: &[Lexeme]) -> Vec<bool> {
+    let mut inside = vec![false; tokens.len()];
+    let mut item = false;
+    let mut table = false;
+    for (at, lexeme) in tokens.iter().enumerate() {
+        match lexeme.token {
+            Token::Word => item = true,
+            Token::LBrace if item => table = true,
+            Token::Semi if !table => item = false,
+            _ => {}
+        }
+        inside[at] = table;
+        if lexeme.token == Token::RBrace {
+            (item, table) = (false, false);
+        }
+    }
+    inside
 }
 
 /// A token (by its position in the list) or a comment.
@@ -91,6 +114,8 @@ enum Last {
 
 struct Printer {
     spacing: Spacing,
+    /// Which tokens stand in a table.
+    tables: Vec<bool>,
     out: String,
     last: Last,
     /// Whether the next token begins a statement.
@@ -104,10 +129,11 @@ struct Printer {
 }
 
 impl Printer {
-    fn new(spacing: Spacing) -> Self {
+    fn new(spacing: Spacing, tables: Vec<bool>) -> Self {
         let out = String::new();
         Self {
             spacing,
+            tables,
             out,
             last: Last::Nothing,
             between: true,
@@ -144,17 +170,22 @@ impl Printer {
             Token::RParen | Token::RBracket => self.brackets.pop().unwrap_or(0),
             _ => inside,
         };
-        if token == Token::RBrace {
+        let table = self.tables[at];
+        if token == Token::RBrace && !table {
             self.blocks = self.blocks.saturating_sub(1);
         }
         self.separate(item, at, level);
         self.out.push_str(item.text);
         match token {
-            Token::LBrace => self.blocks += 1,
+            Token::LBrace if !table => self.blocks += 1,
             Token::LParen | Token::LBracket => self.brackets.push(self.level),
             _ => {}
         }
-        self.between = matches!(token, Token::Semi | Token::LBrace | Token::RBrace);
+        self.between = match token {
+            Token::RBrace => true,
+            Token::Semi | Token::LBrace => !table,
+            _ => false,
+        };
         self.last = Last::Token(token);
     }
 
@@ -167,6 +198,8 @@ impl Printer {
             Last::Token(last) => match (last, token) {
                 (Token::LBrace, Token::RBrace) => return,
                 (Token::RBrace, Token::Else) => true,
+                // the `;` behind a table
+                (Token::RBrace, Token::Semi) => true,
                 _ => !self.between && (item.breaks == 0 || glued(token)),
             },
         };

@@ -4,7 +4,7 @@ use crate::source::Source;
 use crate::syntax::token::{Lexeme, Token};
 
 /// Turns the first name of every item into a `Word`. Brackets are paired already.
-pub(super) fn mark(tokens: &mut [Lexeme], source: &Source) {
+pub(in crate::syntax) fn mark(tokens: &mut [Lexeme], source: &Source) {
     let mut at = 0;
     while at < tokens.len() {
         if tokens[at].token == Token::Train {

@@ -43,6 +43,16 @@ fn is_unary_minus(kinds: &[Token], at: usize) -> bool {
 
 fn between(kinds: &[Token], at: usize) -> bool {
     let (before, token) = (kinds[at - 1], kinds[at]);
+    let head = at >= 3 && kinds[at - 3] == Token::Train && before == Token::Name;
+    if token == Token::LParen && head {
+        // `train f on (xs, ys)`
+        return true;
+    }
+    let row = at >= 2 && matches!(kinds[at - 2], Token::LBrace | Token::Semi);
+    if token == Token::Colon && row && before == Token::Name {
+        // a line of a table
+        return false;
+    }
     let opens = matches!(before, Token::LParen | Token::LBracket);
     let hugs = matches!(before, Token::Dot | Token::DotDot | Token::Caret);
     if opens || hugs || is_unary_minus(kinds, at - 1) {
@@ -51,6 +61,7 @@ fn between(kinds: &[Token], at: usize) -> bool {
     match token {
         Token::RParen | Token::RBracket | Token::Comma | Token::Semi => false,
         Token::Dot | Token::DotDot | Token::Caret | Token::Prime => false,
+        Token::LParen if before == Token::Update => false,
         Token::LParen | Token::LBracket => !ends_value(before),
         _ => true,
     }
