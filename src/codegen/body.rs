@@ -75,13 +75,34 @@ fn is_short(numerator: i64) -> bool {
 #[derive(Default)]
 pub struct BodyBuilder {
     ops: IndexSet<Op>,
+    /// Whether no operand moves.
+    fixed: Vec<bool>,
 }
 
 impl BodyBuilder {
     /// The value of an operation.
     pub fn push(&mut self, op: Op) -> Slot {
-        let (at, _) = self.ops.insert_full(op);
+        let (at, new) = self.ops.insert_full(op);
+        if new {
+            self.fixed.push(match op {
+                Op::Stream(_) | Op::Old(_) => false,
+                Op::Uniform(_) => true,
+                Op::Prim(prim, args) => {
+                    !is_call(prim) && args.iter().all(|arg| self.fixed[*arg as usize])
+                }
+            });
+        }
         Slot::try_from(at).expect("a body has fewer than 2^32 operations")
+    }
+
+    /// Whether a value is the same at every element, and computed once for all.
+    pub fn is_fixed(&self, slot: Slot) -> bool {
+        self.fixed[slot as usize]
+    }
+
+    /// The operation of a value.
+    pub fn op(&self, slot: Slot) -> Op {
+        self.ops[slot as usize]
     }
 
     /// The value of a primitive.

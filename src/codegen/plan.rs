@@ -7,11 +7,12 @@
 //! also does the matrix products that are due. A value is stored only where another loop, a matrix product or a result
 //! asks for it; everything else is repeated inside the loop that needs it.
 
+mod arrays;
 pub(super) mod expand;
 mod level;
 mod steps;
 
-pub(super) use expand::{Leaf, Source};
+pub(super) use expand::{Leaf, LowRank, Source};
 pub(super) use level::Levels;
 
 use super::jit::{Bodies, LoopId};
@@ -45,6 +46,8 @@ pub(super) struct Bound {
     pub(super) id: LoopId,
     pub(super) streams: Vec<Leaf>,
     pub(super) uniforms: Vec<Leaf>,
+    /// The sums that streams read, by the numbers in their sources.
+    pub(super) low_rank: Vec<LowRank>,
 }
 
 /// For every static entry, bodies that are run one after another on the same outputs.
