@@ -7,8 +7,10 @@ use crate::codegen::plan::{Leaf, LowRank, Source};
 use crate::codegen::simd::Lanes;
 use std::ops::Range;
 
-/// Columns of a tile.
-pub(super) const SPAN: usize = 512;
+/// Bytes of the tiles of a pass, unless they become too narrow: a part of the second-level cache.
+const TILES: usize = 256 << 10;
+/// The columns of the narrowest tile. Rows of arrays are read in pieces of this length, which should be long.
+const NARROWEST: usize = 512;
 /// Numbers between rows of tiles beyond their length: streams whose distance is a power of two compete for the same
 /// lines of the cache.
 const APART: usize = 16;
@@ -39,6 +41,12 @@ impl<T: Lanes> Factors<T> {
         }
         Self { rank, weights, panels: Panels::pack(&columns, n) }
     }
+}
+
+/// How many columns tiles of `rows` rows should have for `count` sums.
+pub(super) fn span<T>(count: usize, rows: usize) -> usize {
+    let most = TILES / (count.max(1) * rows * size_of::<T>());
+    (most - most % NARROWEST).max(NARROWEST)
 }
 
 /// Rows × columns of every sum of a pass.

@@ -5,7 +5,7 @@
 //! its own and are added in order.
 
 use super::Machine;
-use super::low_rank::{Factors, SPAN, Tiles};
+use super::low_rank::{self, Factors, Tiles};
 use super::product::{Columns, Partial};
 use super::store::{Store, Stream};
 use crate::codegen::gemm;
@@ -90,7 +90,7 @@ impl<T: Lanes> Machine<'_, T> {
         let (store, loops, matrices) = (&self.store, self.loops, &matrices);
         let sums = step.bound.iter().flat_map(|bound| &bound.low_rank);
         let low_rank: Vec<Factors<T>> = sums.map(|sum| Factors::new(sum, store, n)).collect();
-        let span = span(step, n);
+        let span = span::<T>(step, n);
         let pass = Pass { n, step, store, loops, matrices, columns, low_rank, span };
         bands.par_iter_mut().for_each(|band| pass.run(band));
         let results: Vec<Results<T>> = bands
@@ -239,11 +239,18 @@ fn bands<'a, T: Lanes>(
     bands
 }
 
-/// All columns, or as many as a tile of low-rank sums has; but columns of an array are gathered once for a row.
-fn span(step: &NestStep, n: usize) -> usize {
+/// How many columns the body runs over at a time: all, or as many as tiles of low-rank sums have. But columns of an
+/// array are gathered once for a row.
+fn span<T>(step: &NestStep, n: usize) -> usize {
     let gathered = |leaf: &Leaf| leaf.labels == [1, 0];
-    let few = |bound: &Bound| !bound.low_rank.is_empty() && !bound.streams.iter().any(gathered);
-    if step.bound.as_ref().is_some_and(few) { SPAN.min(n) } else { n }
+    match &step.bound {
+        Some(Bound { low_rank, streams, .. })
+            if !low_rank.is_empty() && !streams.iter().any(gathered) =>
+        {
+            low_rank::span::<T>(low_rank.len(), ROWS).min(n)
+        }
+        Some(_) | None => n,
+    }
 }
 
 /// What a band keeps from row to row.
