@@ -20,6 +20,8 @@ pub enum Op {
     Uniform(u32),
     /// A primitive operation; unused operands repeat the first.
     Prim(Prim, [Slot; 3]),
+    /// x/√y.
+    Ratio([Slot; 2]),
 }
 
 /// A loop body. Streams, uniforms and outputs are numbered by first use.
@@ -43,6 +45,7 @@ impl Body {
         match op {
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => false,
             Op::Prim(prim, _) => is_call(prim),
+            Op::Ratio(_) => true,
         }
     }
 
@@ -51,6 +54,7 @@ impl Body {
         match &self.ops[slot as usize] {
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => &[],
             Op::Prim(prim, args) => &args[..prim.arity()],
+            Op::Ratio(args) => args,
         }
     }
 }
@@ -85,7 +89,7 @@ impl BodyBuilder {
         let (at, new) = self.ops.insert_full(op);
         if new {
             self.fixed.push(match op {
-                Op::Stream(_) | Op::Old(_) => false,
+                Op::Stream(_) | Op::Old(_) | Op::Ratio(_) => false,
                 Op::Uniform(_) => true,
                 Op::Prim(prim, args) => {
                     !is_call(prim) && args.iter().all(|arg| self.fixed[*arg as usize])
@@ -119,8 +123,14 @@ impl BodyBuilder {
         let mut live = vec![false; self.ops.len()];
         stores.iter().chain(sums).for_each(|slot| live[*slot as usize] = true);
         for at in (0..self.ops.len()).rev() {
-            if let (true, Op::Prim(prim, args)) = (live[at], self.ops[at]) {
-                args[..prim.arity()].iter().for_each(|arg| live[*arg as usize] = true);
+            match self.ops[at] {
+                Op::Prim(prim, args) if live[at] => {
+                    args[..prim.arity()].iter().for_each(|arg| live[*arg as usize] = true);
+                }
+                Op::Ratio(args) if live[at] => {
+                    args.iter().for_each(|arg| live[*arg as usize] = true);
+                }
+                Op::Prim(..) | Op::Ratio(_) | Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => {}
             }
         }
         let mut body = Body::default();
@@ -133,6 +143,7 @@ impl BodyBuilder {
                 Op::Uniform(k) => Op::Uniform(renumber(&mut uniforms, k)),
                 Op::Old(k) => Op::Old(k),
                 Op::Prim(prim, args) => Op::Prim(prim, args.map(|arg| place[arg as usize])),
+                Op::Ratio(args) => Op::Ratio(args.map(|arg| place[arg as usize])),
             });
         }
         body.stores = stores.iter().map(|slot| place[*slot as usize]).collect();

@@ -56,6 +56,8 @@ pub(super) struct Expander<'a> {
     known: HashMap<Key, Slot>,
     /// Sums of products that the loop reads, where it is a pass over pairs.
     low_rank: Option<IndexSet<LowRank>>,
+    /// Whether x/√y is a call: quicker, but for what waits for memory anyway.
+    pub(super) ratios: bool,
     /// Arrays whose memory an output of this body takes over, with the output's position.
     pub(super) in_place: BTreeMap<Source, u32>,
 }
@@ -71,6 +73,7 @@ impl<'a> Expander<'a> {
             leaves: IndexSet::new(),
             known: HashMap::new(),
             low_rank: None,
+            ratios: false,
             in_place: BTreeMap::new(),
         }
     }
@@ -168,6 +171,14 @@ impl<'a> Expander<'a> {
             let labels: Vec<Label> = arg.width.iter().map(|axis| labels[*axis]).collect();
             slots.push(self.entry(arg.node, &own, &labels));
         }
+        if op == Prim::Div
+            && self.ratios
+            && !self.builder.is_fixed(slots[0])
+            && !self.builder.is_fixed(slots[1])
+            && let Op::Prim(Prim::Sqrt, [y, ..]) = self.builder.op(slots[1])
+        {
+            return self.builder.push(Op::Ratio([slots[0], y]));
+        }
         if op == Prim::Div && self.inner > 0 && self.builder.is_fixed(slots[1]) {
             // one division for a whole row
             let one = self.number(1.0);
@@ -214,7 +225,7 @@ impl<'a> Expander<'a> {
         let Op::Prim(Prim::Mul, [x, y, _]) = self.builder.op(slot) else { return None };
         let leaf = |slot: Slot| match self.builder.op(slot) {
             Op::Stream(k) | Op::Uniform(k) => Some(self.leaf(k)),
-            Op::Old(_) | Op::Prim(..) => None,
+            Op::Old(_) | Op::Prim(..) | Op::Ratio(_) => None,
         };
         let (x, y) = (leaf(x)?, leaf(y)?);
         match (&x.labels[..], &y.labels[..]) {

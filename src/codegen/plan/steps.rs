@@ -452,6 +452,8 @@ impl<'a, 'b> PairPass<'a, 'b> {
         }
         let mut expander = Expander::of_pairs(self.planner.ir, self.planner.levels, self.level);
         expander.in_place = in_place.clone();
+        let is_array = |output: &NestOutput| matches!(output, NestOutput::Array { .. });
+        expander.ratios = !slots.outputs.iter().any(|(output, _)| is_array(output));
         let mut slots = self.slots(&mut expander);
         for (source, k) in &in_place {
             if let NestOutput::Array { from, .. } = &mut slots.outputs[*k as usize].0 {

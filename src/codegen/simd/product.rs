@@ -298,7 +298,11 @@ fn sums<T: Element, const L: usize, const R: usize>(
     for (r, u) in u.chunks_exact(k).enumerate() {
         by_term.iter_mut().zip(u).for_each(|(terms, u)| terms[r] = *u);
     }
-    for (pair, v) in panels.chunks(2 * k).enumerate() {
+    let mut rows = out.chunks_mut(stride);
+    let mut rows: [_; R] = std::array::from_fn(|_| {
+        rows.next().map(|row| row.as_chunks_mut::<L>().0).unwrap_or_default().iter_mut()
+    });
+    for v in panels.chunks(2 * k) {
         let (first, second) = v.split_at(k);
         let mut acc = [[[T::zero(); L]; R]; 2];
         if second.is_empty() {
@@ -311,11 +315,14 @@ fn sums<T: Element, const L: usize, const R: usize>(
                 add_outer(&mut acc[1], u, y);
             }
         }
-        for r in 0..R {
-            let out = &mut out[r * stride + 2 * pair * L..];
-            out[..L].copy_from_slice(&acc[0][r]);
-            if !second.is_empty() {
-                out[L..2 * L].copy_from_slice(&acc[1][r]);
+        for (r, row) in rows.iter_mut().enumerate() {
+            if let Some(place) = row.next() {
+                *place = acc[0][r];
+            }
+            if !second.is_empty()
+                && let Some(place) = row.next()
+            {
+                *place = acc[1][r];
             }
         }
     }
