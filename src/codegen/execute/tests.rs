@@ -158,7 +158,7 @@ fn loops_can_be_read() {
     assert!(text.contains("f32") && text.contains("call"));
 }
 
-/// `steps` moments m ← 0.9 m + 0.1 g of gradients of rank 8, each step reading the one before: Σ_b (m²)_ab.
+/// `steps` moments m ← 0.9 m + 0.1 g of gradients of rank 8, each step reading the one before: Σ_b |m_ab|.
 fn moments(steps: usize) -> (Ir, NodeId) {
     let mut ir = Ir::default();
     let mut u = init(&mut ir, 1);

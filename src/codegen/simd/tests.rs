@@ -27,7 +27,7 @@ fn every_instruction_set_draws_the_same_bits() {
 #[test]
 fn outer_products_are_sums_in_order() {
     let (rows, n, k) = (7_usize, 21_usize, 5_usize);
-    let wave = |i: usize| (i as f64 * 0.37).sin();
+    let wave = |i: usize| libm::sin(i as f64 * 0.37);
     let u: Vec<f64> = (0..rows * k).map(wave).collect();
     let v: Vec<f64> = (0..k * n).map(|i| wave(i + 3)).collect();
     let stride = n.next_multiple_of(f64::LANES) + 3;
