@@ -20,6 +20,8 @@ pub enum Op {
     Uniform(u32),
     /// A primitive operation; unused operands repeat the first.
     Prim(Prim, [Slot; 3]),
+    /// x/√y.
+    Ratio([Slot; 2]),
 }
 
 /// A loop body. Streams, uniforms and outputs are numbered by first use.
@@ -43,6 +45,7 @@ impl Body {
         match op {
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => false,
             Op::Prim(prim, _) => is_call(prim),
+            Op::Ratio(_) => true,
         }
     }
 
@@ -51,6 +54,7 @@ impl Body {
         match &self.ops[slot as usize] {
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => &[],
             Op::Prim(prim, args) => &args[..prim.arity()],
+            Op::Ratio(args) => args,
         }
     }
 }
@@ -75,13 +79,34 @@ fn is_short(numerator: i64) -> bool {
 #[derive(Default)]
 pub struct BodyBuilder {
     ops: IndexSet<Op>,
+    /// Whether no operand moves.
+    fixed: Vec<bool>,
 }
 
 impl BodyBuilder {
     /// The value of an operation.
     pub fn push(&mut self, op: Op) -> Slot {
-        let (at, _) = self.ops.insert_full(op);
+        let (at, new) = self.ops.insert_full(op);
+        if new {
+            self.fixed.push(match op {
+                Op::Stream(_) | Op::Old(_) | Op::Ratio(_) => false,
+                Op::Uniform(_) => true,
+                Op::Prim(prim, args) => {
+                    !is_call(prim) && args.iter().all(|arg| self.fixed[*arg as usize])
+                }
+            });
+        }
         Slot::try_from(at).expect("a body has fewer than 2^32 operations")
+    }
+
+    /// Whether a value is the same at every element, and computed once for all.
+    pub fn is_fixed(&self, slot: Slot) -> bool {
+        self.fixed[slot as usize]
+    }
+
+    /// The operation of a value.
+    pub fn op(&self, slot: Slot) -> Op {
+        self.ops[slot as usize]
     }
 
     /// The value of a primitive.
@@ -98,8 +123,14 @@ impl BodyBuilder {
         let mut live = vec![false; self.ops.len()];
         stores.iter().chain(sums).for_each(|slot| live[*slot as usize] = true);
         for at in (0..self.ops.len()).rev() {
-            if let (true, Op::Prim(prim, args)) = (live[at], self.ops[at]) {
-                args[..prim.arity()].iter().for_each(|arg| live[*arg as usize] = true);
+            match self.ops[at] {
+                Op::Prim(prim, args) if live[at] => {
+                    args[..prim.arity()].iter().for_each(|arg| live[*arg as usize] = true);
+                }
+                Op::Ratio(args) if live[at] => {
+                    args.iter().for_each(|arg| live[*arg as usize] = true);
+                }
+                Op::Prim(..) | Op::Ratio(_) | Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => {}
             }
         }
         let mut body = Body::default();
@@ -112,6 +143,7 @@ impl BodyBuilder {
                 Op::Uniform(k) => Op::Uniform(renumber(&mut uniforms, k)),
                 Op::Old(k) => Op::Old(k),
                 Op::Prim(prim, args) => Op::Prim(prim, args.map(|arg| place[arg as usize])),
+                Op::Ratio(args) => Op::Ratio(args.map(|arg| place[arg as usize])),
             });
         }
         body.stores = stores.iter().map(|slot| place[*slot as usize]).collect();

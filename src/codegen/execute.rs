@@ -6,6 +6,7 @@
 
 mod estimate;
 mod loops;
+mod low_rank;
 mod nest;
 mod product;
 mod sample;

@@ -4,10 +4,11 @@
 //! more go to `matrixmultiply`, band by band. The order of every sum depends on n alone, so results have the same bits for
 //! any number of threads; for few columns they do not depend on the blocks or on the other columns either.
 
-use super::simd::{Cut, Lanes, multiply_rows, multiply_transposed};
+use super::simd::{Cut, Lanes, multiply_outer, multiply_rows, multiply_transposed};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Up to so many columns are few.
 pub const FEW: usize = 16;
@@ -66,6 +67,22 @@ impl<T: Lanes> Panels<T> {
     /// How many columns.
     pub fn columns(&self) -> usize {
         self.k
+    }
+
+    /// For every row of `weights` (rows×k) the sum of the columns with these weights, at some positions, into rows of
+    /// `out` that are `stride` apart. Positions start at a whole vector, and whole vectors are written.
+    pub fn multiply_outer(
+        &self,
+        weights: &[T],
+        positions: Range<usize>,
+        stride: usize,
+        out: &mut [T],
+    ) {
+        assert!(positions.start.is_multiple_of(T::LANES), "vectors are whole");
+        let vectors = positions.start / T::LANES..positions.end.div_ceil(T::LANES);
+        let panels =
+            &self.values[vectors.start * self.k * T::LANES..][..vectors.len() * self.k * T::LANES];
+        multiply_outer(weights, self.k, panels, stride, out);
     }
 }
 

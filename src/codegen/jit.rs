@@ -1,9 +1,9 @@
 //! Compiles loop bodies with Cranelift and runs them. With `jit::blocks` the only unsafe code of loops.
 //!
 //! One function per body: `(streams, uniforms, outputs, sums, scratch, start, end)`. Instructions work on vectors of 128
-//! bits with a scalar tail. Transcendental operations are calls over a block: the loop is cut into stages, and values
-//! that cross a cut wait in scratch rows of [`BLOCK`] elements, which stay in the first-level cache. Equal bodies are
-//! compiled once.
+//! bits with a scalar tail. Transcendental operations, and x/√y in some passes, are calls over a block: the loop is cut
+//! into stages, and values that cross a cut wait in scratch rows of [`BLOCK`] elements, which stay in the first-level
+//! cache. Equal bodies are compiled once.
 
 #![allow(unsafe_code)]
 

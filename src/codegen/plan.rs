@@ -3,15 +3,16 @@
 //! Every node gets a *level*: nodes of one level need only values of lower levels, or nodes of their own loop. Entrywise
 //! nodes over the same static axes and one width axis form one loop per level; what depends on fewer axes has a lower
 //! level and is computed once. Nodes over two width axes ("pairs") are never arrays, unless they are needed at two
-//! levels and cost more to repeat than to keep: then they are stored by the pass that first needs them, and that pass
-//! also does the matrix products that are due. A value is stored only where another loop, a matrix product or a result
-//! asks for it; everything else is repeated inside the loop that needs it.
+//! levels and cost more to repeat than to keep (see `arrays`): then they are stored by the pass that first needs them,
+//! and that pass also does the matrix products that are due. A value is stored only where another loop, a matrix product
+//! or a result asks for it; everything else is repeated inside the loop that needs it.
 
+mod arrays;
 pub(super) mod expand;
 mod level;
 mod steps;
 
-pub(super) use expand::{Leaf, Source};
+pub(super) use expand::{Leaf, LowRank, Source};
 pub(super) use level::Levels;
 
 use super::jit::{Bodies, LoopId};
@@ -45,6 +46,8 @@ pub(super) struct Bound {
     pub(super) id: LoopId,
     pub(super) streams: Vec<Leaf>,
     pub(super) uniforms: Vec<Leaf>,
+    /// The sums that streams read, by the numbers in their sources.
+    pub(super) low_rank: Vec<LowRank>,
 }
 
 /// For every static entry, bodies that are run one after another on the same outputs.

@@ -90,5 +90,12 @@ dispatch! {
     }
 }
 
+dispatch! {
+    /// Some rows of Σ_i u_i v_i into rows of `out` that are `stride` apart: `u` is rows×k, v in panels `[…][k][L]`.
+    pub fn multiply_outer<T: Lanes>(u: &[T], k: usize, panels: &[T], stride: usize, out: &mut [T]) {
+        T::multiply_outer(u, k, panels, stride, out);
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -123,7 +123,7 @@ impl Books<'_> {
                     Source::Stored { node, .. } => {
                         self.held.remove(node);
                     }
-                    Source::Number(_) => {}
+                    Source::Number(_) | Source::LowRank(_) => {}
                 }
             }
         }

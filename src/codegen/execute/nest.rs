@@ -5,6 +5,7 @@
 //! its own and are added in order.
 
 use super::Machine;
+use super::low_rank::{self, Factors, Tiles};
 use super::product::{Columns, Partial};
 use super::store::{Store, Stream};
 use crate::codegen::gemm;
@@ -15,6 +16,7 @@ use crate::codegen::{ExecError, Matrices, MatrixRef};
 use crate::ir::NodeId;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// How many bands there are at most.
 const BANDS: usize = 16;
@@ -50,6 +52,9 @@ struct Pass<'a, T> {
     loops: &'a Loops<T>,
     matrices: &'a Matrix<'a, T>,
     columns: Vec<Columns<'a, T>>,
+    low_rank: Vec<Factors<T>>,
+    /// How many columns the body runs over at a time.
+    span: usize,
 }
 
 /// Rows `start..end` of the first label, the rows of the arrays, and the results.
@@ -83,7 +88,10 @@ impl<T: Lanes> Machine<'_, T> {
             .map(|product| Columns::new(self.store.columns(product.arg), n, product.transpose));
         let columns = columns.collect();
         let (store, loops, matrices) = (&self.store, self.loops, &matrices);
-        let pass = Pass { n, step, store, loops, matrices, columns };
+        let sums = step.bound.iter().flat_map(|bound| &bound.low_rank);
+        let low_rank: Vec<Factors<T>> = sums.map(|sum| Factors::new(sum, store, n)).collect();
+        let span = span::<T>(step, n);
+        let pass = Pass { n, step, store, loops, matrices, columns, low_rank, span };
         bands.par_iter_mut().for_each(|band| pass.run(band));
         let results: Vec<Results<T>> = bands
             .into_iter()
@@ -124,7 +132,7 @@ impl<T: Lanes> Machine<'_, T> {
                 Some(Source::Stored { node, .. }) => {
                     self.store.take(*node).expect("an array is stored before it is written over")
                 }
-                Some(Source::Number(_)) | None => self.store.square(),
+                Some(Source::Number(_) | Source::LowRank(_)) | None => self.store.square(),
             });
         }
         Ok(arrays)
@@ -187,7 +195,7 @@ fn dense<'a, T: Lanes>(
         .iter()
         .filter_map(|leaf| match leaf.source {
             Source::Matrix(matrix) => Some(matrix),
-            Source::Number(_) | Source::Stored { .. } => None,
+            Source::Number(_) | Source::Stored { .. } | Source::LowRank(_) => None,
         })
         .collect();
     needed.sort_unstable();
@@ -231,11 +239,28 @@ fn bands<'a, T: Lanes>(
     bands
 }
 
+/// How many columns the body runs over at a time: all, or as many as tiles of low-rank sums have. But columns of an
+/// array are gathered once for a row.
+fn span<T>(step: &NestStep, n: usize) -> usize {
+    let gathered = |leaf: &Leaf| leaf.labels == [1, 0];
+    match &step.bound {
+        Some(Bound { low_rank, streams, .. })
+            if !low_rank.is_empty() && !streams.iter().any(gathered) =>
+        {
+            low_rank::span::<T>(low_rank.len(), ROWS).min(n)
+        }
+        Some(_) | None => n,
+    }
+}
+
 /// What a band keeps from row to row.
 struct Work<T> {
     /// Streams that are the same for every row, each at the end of its vector.
     fixed: Vec<Option<Vec<T>>>,
     tiles: Vec<Vec<T>>,
+    low_rank: Tiles<T>,
+    /// Of these, those that depend on the row change with it.
+    uniforms: Vec<T>,
     scratch: Vec<T>,
 }
 
@@ -254,11 +279,23 @@ impl<T: Lanes> Pass<'_, T> {
         let tiles = self.step.outputs.iter().filter(|o| matches!(o, NestOutput::Tile { .. }));
         let tiles = vec![vec![T::zero(); ROWS * self.n]; tiles.count()];
         let fixed = self.step.bound.as_ref().map(|bound| self.fixed_streams(bound));
-        let mut work = Work { fixed: fixed.unwrap_or_default(), tiles, scratch: Vec::new() };
+        let low_rank = Tiles::new(self.low_rank.len(), ROWS, self.span);
+        let fixed = fixed.unwrap_or_default();
+        let uniforms = self.step.bound.iter().flat_map(|bound| &bound.uniforms);
+        let number = |leaf: &Leaf| match leaf.labels.is_empty() {
+            true => T::of(self.store.number(leaf, &[])),
+            false => T::zero(),
+        };
+        let uniforms = uniforms.map(number).collect();
+        let mut work = Work { fixed, tiles, low_rank, uniforms, scratch: Vec::new() };
         for start in (band.start..band.end).step_by(ROWS) {
             let end = band.end.min(start + ROWS);
             if let Some(bound) = &self.step.bound {
-                (start..end).for_each(|row| self.row(bound, row, band, &mut work));
+                for first in (0..self.n).step_by(self.span) {
+                    let columns = first..self.n.min(first + self.span);
+                    work.low_rank.fill(&self.low_rank, start..end, columns.clone());
+                    (start..end).for_each(|row| self.row(bound, row, &columns, (band, &mut work)));
+                }
             }
             for k in 0..self.step.products.len() {
                 self.product(k, start..end, band, &work.tiles);
@@ -288,7 +325,13 @@ impl<T: Lanes> Pass<'_, T> {
     }
 
     /// The body on one row, for all positions of the labels between the first and the last.
-    fn row(&self, bound: &Bound, row: usize, band: &mut Band<T>, work: &mut Work<T>) {
+    fn row(
+        &self,
+        bound: &Bound,
+        row: usize,
+        columns: &Range<usize>,
+        (band, work): (&mut Band<T>, &mut Work<T>),
+    ) {
         let order = self.step.order;
         let mut at = vec![0; order - 1];
         at[0] = row;
@@ -299,40 +342,47 @@ impl<T: Lanes> Pass<'_, T> {
                 at[label] = rest % self.n;
                 rest /= self.n;
             }
-            self.inner(bound, &at, band, work);
+            self.inner(bound, &at, columns, (band, work));
         }
     }
 
-    fn inner(&self, bound: &Bound, at: &[usize], band: &mut Band<T>, work: &mut Work<T>) {
+    fn inner(
+        &self,
+        bound: &Bound,
+        at: &[usize],
+        columns: &Range<usize>,
+        (band, work): (&mut Band<T>, &mut Work<T>),
+    ) {
         let (n, fixed) = (self.n, &work.fixed);
-        let moving = bound.streams.iter().zip(fixed);
-        let moving = moving.map(|(leaf, fixed)| fixed.is_none().then(|| self.moving(leaf, at)));
-        let moving: Vec<Option<Stream<T>>> = moving.collect();
-        let streams: Vec<&[T]> = moving
-            .iter()
-            .zip(fixed)
-            .map(|(moving, fixed)| {
-                let fixed = fixed.as_ref().map(|stream| &stream[stream.len() - n..]);
-                let stream = moving.as_ref().map(Stream::as_slice).or(fixed);
-                stream.expect("a stream is fixed or moves")
-            })
-            .collect();
-        let uniforms: Vec<T> =
-            bound.uniforms.iter().map(|leaf| T::of(self.store.number(leaf, at))).collect();
-        let mut sums = vec![0.0; self.step.sums.len()];
         let local = at[0] - band.start;
+        let moving = bound.streams.iter().zip(fixed);
+        let moving = moving.map(|(leaf, fixed)| match leaf.source {
+            Source::LowRank(sum) => Stream::Slice(work.low_rank.row(sum, local % ROWS)),
+            Source::Number(_) | Source::Stored { .. } | Source::Matrix(_) => match fixed {
+                Some(fixed) => Stream::Slice(&fixed[fixed.len() - n..][columns.clone()]),
+                None => self.moving(leaf, at).cut(columns),
+            },
+        });
+        let moving: Vec<Stream<T>> = moving.collect();
+        let streams: Vec<&[T]> = moving.iter().map(Stream::as_slice).collect();
+        for (leaf, uniform) in bound.uniforms.iter().zip(&mut work.uniforms) {
+            if !leaf.labels.is_empty() {
+                *uniform = T::of(self.store.number(leaf, at));
+            }
+        }
+        let mut sums = vec![0.0; self.step.sums.len()];
         let mut rows = Rows {
             arrays: band.arrays.iter_mut().map(|rows| &mut rows[local * n..][..n]).collect(),
             tiles: work.tiles.iter_mut().map(|tile| &mut tile[local % ROWS * n..][..n]).collect(),
             columns: band.columns.iter_mut().map(Vec::as_mut_slice).collect(),
         };
-        let mut outputs = rows.in_order(&self.step.outputs);
+        let mut outputs = rows.in_order(&self.step.outputs, columns);
         let mut operands = Operands {
             streams: &streams,
-            uniforms: &uniforms,
+            uniforms: &work.uniforms,
             outputs: &mut outputs,
             sums: &mut sums,
-            len: n,
+            len: columns.len(),
         };
         self.loops.run(bound.id, &mut operands, &mut work.scratch);
         for ((sum, values), value) in self.step.sums.iter().zip(&mut band.sums).zip(sums) {
@@ -352,18 +402,14 @@ impl<T: Lanes> Pass<'_, T> {
                 let entries = self.matrices[&matrix].as_slice();
                 self.store.stream_of(entries, 0, &leaf.labels, (at, last))
             }
-            Source::Number(_) | Source::Stored { .. } => self.store.stream(leaf, at, last),
+            Source::Number(_) | Source::LowRank(_) | Source::Stored { .. } => {
+                self.store.stream(leaf, at, last)
+            }
         }
     }
 
     /// Multiplies a block of rows.
-    fn product(
-        &self,
-        k: usize,
-        rows: std::ops::Range<usize>,
-        band: &mut Band<T>,
-        tiles: &[Vec<T>],
-    ) {
+    fn product(&self, k: usize, rows: Range<usize>, band: &mut Band<T>, tiles: &[Vec<T>]) {
         let (n, product) = (self.n, &self.step.products[k]);
         let count = rows.len();
         let (mut array, mut tile) = (0, 0);
@@ -400,8 +446,8 @@ struct Rows<'a, T> {
 }
 
 impl<'a, T> Rows<'a, T> {
-    /// In the order of the body.
-    fn in_order(&mut self, outputs: &[NestOutput]) -> Vec<&'a mut [T]> {
+    /// Some columns, in the order of the body.
+    fn in_order(&mut self, outputs: &[NestOutput], cut: &Range<usize>) -> Vec<&'a mut [T]> {
         let mut arrays = std::mem::take(&mut self.arrays).into_iter();
         let mut tiles = std::mem::take(&mut self.tiles).into_iter();
         let mut columns = std::mem::take(&mut self.columns).into_iter();
@@ -410,6 +456,7 @@ impl<'a, T> Rows<'a, T> {
             NestOutput::Tile { .. } => tiles.next(),
             NestOutput::Columns { .. } => columns.next(),
         });
-        rows.map(|row| row.expect("there is a row for every output")).collect()
+        let row = |row: Option<&'a mut [T]>| row.expect("there is a row for every output");
+        rows.map(|output| &mut row(output)[cut.clone()]).collect()
     }
 }

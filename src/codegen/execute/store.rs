@@ -6,6 +6,7 @@ use crate::codegen::plan::{Bound, Leaf, NestOutput, NestStep, Source, Step};
 use crate::codegen::simd::Lanes;
 use crate::ir::{Ir, Node, NodeId};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Mutex;
 
 /// Values by node. Memory of dead n × n arrays is kept for the next one.
@@ -106,7 +107,7 @@ impl<'a, T: Lanes> Store<'a, T> {
             Source::Stored { node, flat } => {
                 self.columns(node)[self.place(flat, &leaf.labels, at)].f64()
             }
-            Source::Matrix(_) => unreachable!("initial matrices are read by rows"),
+            Source::Matrix(_) | Source::LowRank(_) => unreachable!("these are read by rows"),
         }
     }
 
@@ -167,7 +168,18 @@ pub(super) enum Stream<'a, T> {
     Gathered(Vec<T>),
 }
 
-impl<T> Stream<'_, T> {
+impl<'a, T> Stream<'a, T> {
+    /// Some of the elements.
+    pub(super) fn cut(self, elements: &Range<usize>) -> Self {
+        match self {
+            Self::Slice(slice) => Self::Slice(&slice[elements.clone()]),
+            Self::Gathered(mut values) => {
+                values.truncate(elements.end);
+                Self::Gathered(values.split_off(elements.start))
+            }
+        }
+    }
+
     pub(super) fn as_slice(&self) -> &[T] {
         match self {
             Self::Slice(slice) => slice,
@@ -215,9 +227,10 @@ fn reads(normal: &Normal, step: &Step) -> Vec<NodeId> {
     let of_bound = |bound: &Bound| -> Vec<NodeId> {
         let leaves = bound.streams.iter().chain(&bound.uniforms);
         leaves
+            .chain(bound.low_rank.iter().flatten().flatten())
             .filter_map(|leaf| match leaf.source {
                 Source::Stored { node, .. } => Some(node),
-                Source::Number(_) | Source::Matrix(_) => None,
+                Source::Number(_) | Source::Matrix(_) | Source::LowRank(_) => None,
             })
             .collect()
     };

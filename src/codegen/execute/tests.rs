@@ -157,3 +157,53 @@ fn loops_can_be_read() {
     let text = prepared.loop_text().expect("it compiles").concat();
     assert!(text.contains("f32") && text.contains("call"));
 }
+
+/// `steps` moments m ← 0.9 m + 0.1 g of gradients of rank 8, each step reading the one before: Σ_b |m_ab|.
+fn moments(steps: usize) -> (Ir, NodeId) {
+    let mut ir = Ir::default();
+    let mut u = init(&mut ir, 1);
+    let eight: Vec<f64> = (0..8).map(|k| 1e-3 * f64::from(k)).collect();
+    let weights: Vec<NodeId> = eight.iter().map(|k| ir.constant(*k)).collect();
+    let weights = ir.stack(weights);
+    let mut moment = ir.constant(0.0);
+    for _ in 0..steps {
+        let us = [(weights, vec![0], vec![]), (u, vec![], vec![0])];
+        let args = us.map(|(node, stat, width)| crate::ir::Arg { node, stat, width });
+        let us = ir.map(Prim::Mul, Shape::new([8], 1), args.to_vec());
+        let us = ir.apply(Prim::Sin, &[us]);
+        let args = [0, 1].map(|axis| crate::ir::Arg { node: us, stat: vec![0], width: vec![axis] });
+        let products = ir.map(Prim::Mul, Shape::new([8], 2), args.to_vec());
+        let gradient = ir.reduce(ReduceOp::Sum, products, vec![0], vec![]);
+        let (old, new) = (ir.constant(0.9), ir.constant(0.1));
+        let old = ir.apply(Prim::Mul, &[moment, old]);
+        let new = ir.apply(Prim::Mul, &[gradient, new]);
+        moment = ir.apply(Prim::Add, &[old, new]);
+        let square = ir.apply(Prim::Abs, &[moment]);
+        let size = ir.reduce(ReduceOp::Mean, square, vec![], vec![1]);
+        u = ir.apply(Prim::Add, &[u, size]);
+    }
+    (ir, u)
+}
+
+#[test]
+fn few_moments_are_summed_up_again_and_many_kept() {
+    let numbers = |steps| {
+        let (ir, root) = moments(steps);
+        estimate(&ir, &[root], 1000, &ExecOptions::default(), true).expect("a program").numbers
+    };
+    assert!(numbers(4) < 5e5, "{}", numbers(4));
+    assert!((1e6..1.5e6).contains(&numbers(40)), "{}", numbers(40));
+}
+
+#[test]
+fn moments_are_right_kept_or_not() {
+    for (steps, n) in [(4, 37), (4, 1030), (40, 21)] {
+        let (ir, root) = moments(steps);
+        let values = run(&ir, &[root], n).expect("finite");
+        let exact = crate::codegen::interpret(&ir, &[root], n, &mut Counting { n });
+        let exact = &exact.expect("finite")[0];
+        for (value, exact) in values[0].iter().zip(exact) {
+            assert!((value - exact).abs() < 1e-12 * exact, "{value} {exact}");
+        }
+    }
+}

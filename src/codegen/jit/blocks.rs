@@ -68,8 +68,7 @@ macro_rules! blocks {
                 evaluate!($t, $x, $y, $value, $($far, $slow,)? (x, y, out, len));
             })*
         }
-        /// Names and addresses of the functions.
-        pub(super) fn table() -> Vec<(&'static str, *const u8)> {
+        fn portable() -> Vec<(&'static str, *const u8)> {
             #[cfg(target_arch = "x86_64")]
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 return vec![$((stringify!($name), wide::$name as Block<$t> as *const u8)),*];
@@ -91,6 +90,8 @@ fn far_cos(x: f32) -> f32 {
 }
 
 blocks! {
+    ratio_f64: f64 = |x, y| x / y.sqrt();
+    ratio_f32: f32 = |x, y| x / y.sqrt();
     exp_f64: f64 = |x, y| double::exp(x);
     log_f64: f64 = |x, y| double::log(x);
     sin_f64: f64 = |x, y| double::sin(x), beyond FAR => libm::sin;
@@ -112,6 +113,20 @@ blocks! {
     softplus_f32: f32 = |x, y| single::softplus(x);
     power_f32: f32 = |x, y| special::power(f64::from(x), f64::from(y)) as f32;
 }
+
+/// Names and addresses of the functions.
+pub(super) fn table() -> Vec<(&'static str, *const u8)> {
+    let mut table = portable();
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        let ratio = ratio::ratio_f32 as Block<f32> as *const u8;
+        table.iter_mut().filter(|(name, _)| *name == "ratio_f32").for_each(|row| row.1 = ratio);
+    }
+    table
+}
+
+#[cfg(target_arch = "x86_64")]
+mod ratio;
 
 #[cfg(test)]
 mod tests;

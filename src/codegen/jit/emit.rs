@@ -10,6 +10,11 @@ use cranelift::jit::JITModule;
 use cranelift::module::Module;
 use cranelift::prelude::*;
 
+/// So many vectors are one turn of the loop of a short stage, each with its own sums.
+const COPIES: usize = 4;
+/// Operations of a short stage, operands included.
+const SHORT: usize = 8;
+
 /// Fills a function for a body; returns how many scratch rows it uses.
 pub(super) fn emit(
     builder: FunctionBuilder,
@@ -133,10 +138,9 @@ impl<'a> Emitter<'a> {
                 self.assign_row(slot as Slot);
             }
         }
-        let old = self.body.ops.iter().any(|op| matches!(op, Op::Old(_)));
-        for slot in self.body.stores.clone() {
+        for (k, slot) in self.body.stores.clone().into_iter().enumerate() {
             self.uses[slot as usize] += 1;
-            let stage = if old { self.stages } else { self.stage[slot as usize] };
+            let stage = self.stage[slot as usize].max(self.last_read(k as u32));
             self.cross(slot, stage, false);
             self.store_stage.push(stage);
         }
@@ -145,12 +149,23 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// The last stage that reads what an output held before.
+    fn last_read(&self, output: u32) -> u32 {
+        let is_old = |slot: &Slot| self.body.ops[*slot as usize] == Op::Old(output);
+        if self.body.stores.iter().any(is_old) {
+            return self.stages;
+        }
+        let readers = (0..self.body.ops.len() as Slot)
+            .filter(|slot| self.body.operands(*slot).iter().any(is_old));
+        readers.map(|slot| self.stage[slot as usize]).max().unwrap_or(0)
+    }
+
     /// Makes a value available in a later stage, or as the operand of a call.
     fn cross(&mut self, slot: Slot, stage: u32, call: bool) {
         let leaf = match self.body.ops[slot as usize] {
             Op::Stream(_) => true,
             Op::Old(_) | Op::Uniform(_) => !call,
-            Op::Prim(..) => self.fixed[slot as usize] && !call,
+            Op::Prim(..) | Op::Ratio(_) => self.fixed[slot as usize] && !call,
         };
         if !leaf && (call || stage > self.stage[slot as usize]) {
             self.assign_row(slot);
@@ -219,16 +234,16 @@ impl<'a> Emitter<'a> {
             if self.stage[slot as usize] != stage || !self.is_call(slot) {
                 continue;
             }
-            let Op::Prim(prim, args) = self.body.ops[slot as usize] else { continue };
-            let function = self.function(module, prim)?;
+            let op = self.body.ops[slot as usize];
+            let function = self.function(module, op)?;
             let start = Self::param(self.frame.start);
             let end = Self::param(self.frame.end);
             let len = self.builder.ins().isub(end, start);
+            let args = self.operands(slot);
             let x = self.block_address(args[0]);
-            let y = match prim {
-                Prim::Powf => self.block_address(args[1]),
-                Prim::Pow(p) => self.fill_row(slot, crate::ir::scalar::to_f64(p)),
-                _ => x,
+            let y = match op {
+                Op::Prim(Prim::Pow(p), _) => self.fill_row(slot, crate::ir::scalar::to_f64(p)),
+                _ => args.get(1).map_or(x, |y| self.block_address(*y)),
             };
             let out = self.block_address(slot);
             self.builder.ins().call(function, &[x, y, out, len]);
@@ -236,8 +251,20 @@ impl<'a> Emitter<'a> {
         Ok(())
     }
 
-    fn function(&mut self, module: &mut JITModule, prim: Prim) -> Result<FuncRef, String> {
-        let name = match prim {
+    fn function(&mut self, module: &mut JITModule, op: Op) -> Result<FuncRef, String> {
+        let name = match op {
+            Op::Ratio(_) => "ratio",
+            Op::Prim(prim, _) => Self::name(prim).ok_or(format!("{prim:?} is an instruction"))?,
+            Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => return Err("operands are there".into()),
+        };
+        let name = format!("{name}_f{}", self.scalar.bits());
+        let id = declare_block(module, &name)?;
+        Ok(module.declare_func_in_func(id, self.builder.func))
+    }
+
+    /// The function of a primitive that is a call.
+    fn name(prim: Prim) -> Option<&'static str> {
+        Some(match prim {
             Prim::Exp => "exp",
             Prim::Log => "log",
             Prim::Sin => "sin",
@@ -247,11 +274,8 @@ impl<'a> Emitter<'a> {
             Prim::Sigmoid => "sigmoid",
             Prim::Softplus => "softplus",
             Prim::Pow(_) | Prim::Powf => "power",
-            _ => return Err(format!("{prim:?} is an instruction")),
-        };
-        let name = format!("{name}_f{}", self.scalar.bits());
-        let id = declare_block(module, &name)?;
-        Ok(module.declare_func_in_func(id, self.builder.func))
+            _ => return None,
+        })
     }
 
     /// Where element `start` of a stream or scratch row lies.
@@ -354,16 +378,36 @@ impl<'a> Emitter<'a> {
         let start = Self::param(self.frame.start);
         let lanes = self.lanes();
         let slots: Vec<Slot> = sums.iter().map(|(_, slot)| *slot).collect();
-        let (middle, wide) =
-            self.each_from(start, lanes, &vec![zeros; sums.len()], |this, at, acc| {
-                this.elements(true, stage, at, acc, &slots)
+        let copies = if self.is_short(stage) { COPIES } else { 1 };
+        let first = vec![zeros; sums.len() * copies];
+        let (middle, mut wide) =
+            self.each_from(start, lanes * copies as i64, &first, |this, at, acc| {
+                let mut all = Vec::new();
+                for k in 0..copies {
+                    let acc = &acc[k * sums.len()..][..sums.len()];
+                    let at = this.builder.ins().iadd_imm_s(at, lanes * k as i64);
+                    all.extend(this.elements(true, stage, at, acc, &slots));
+                }
+                all
             });
+        for more in wide.split_off(sums.len()).chunks(sums.len().max(1)) {
+            for (sum, more) in wide.iter_mut().zip(more) {
+                *sum = self.builder.ins().fadd(*sum, *more);
+            }
+        }
         let (_, narrow) = self.each_from(middle, 1, &vec![zero; sums.len()], |this, at, acc| {
             this.elements(false, stage, at, acc, &slots)
         });
         for (k, (sum, _)) in sums.iter().enumerate() {
             self.add_to_sum(*sum, wide[k], narrow[k]);
         }
+    }
+
+    /// Whether a stage is so little that it would wait for one addition after the other, and for its own loop.
+    fn is_short(&self, stage: u32) -> bool {
+        let here = |slot: &usize| self.stage[*slot] == stage && !self.fixed[*slot];
+        let work = (0..self.row.len()).filter(here).filter(|slot| !self.is_call(*slot as Slot));
+        work.count() <= SHORT
     }
 
     fn has_work(&self, stage: u32, sums: bool) -> bool {
@@ -434,11 +478,13 @@ impl<'a> Emitter<'a> {
             Op::Stream(k) => self.load(self.frame.streams[k as usize]),
             Op::Old(k) => self.load(self.frame.outputs[k as usize]),
             Op::Uniform(_) => unreachable!("uniforms are held"),
-            Op::Prim(..) if self.is_call(slot) || self.stage[index] < self.local_stage => {
+            Op::Prim(..) | Op::Ratio(_)
+                if self.is_call(slot) || self.stage[index] < self.local_stage =>
+            {
                 let base = self.row_base(self.row[index].expect("it crosses stages"));
                 self.load(base)
             }
-            Op::Prim(..) => self.instruction(slot),
+            Op::Prim(..) | Op::Ratio(_) => self.instruction(slot),
         };
         self.local[index] = Some(value);
         value

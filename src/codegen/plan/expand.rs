@@ -11,6 +11,9 @@ use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp};
 use indexmap::IndexSet;
 use std::collections::{BTreeMap, HashMap};
 
+/// Sums of at least this many products of a row's number and a column's are not written out in a pass over pairs.
+const FEW_TERMS: usize = 3;
+
 /// A label: which of the nested loops.
 pub(in crate::codegen) type Label = u8;
 
@@ -23,6 +26,8 @@ pub(in crate::codegen) enum Source {
     Stored { node: NodeId, flat: usize },
     /// The entries of an initial matrix.
     Matrix(MatrixRef),
+    /// A sum of products that is computed by blocks, by its number.
+    LowRank(usize),
 }
 
 /// An operand of a body.
@@ -32,6 +37,9 @@ pub(in crate::codegen) struct Leaf {
     /// The label of each of its width axes.
     pub(in crate::codegen) labels: Vec<Label>,
 }
+
+/// Σ_i u_i v_i: for every term a factor along the first label and one along the last.
+pub(in crate::codegen) type LowRank = Vec<[Leaf; 2]>;
 
 type Key = (NodeId, Vec<usize>, Vec<Label>);
 
@@ -46,6 +54,10 @@ pub(super) struct Expander<'a> {
     pub(super) builder: BodyBuilder,
     leaves: IndexSet<Leaf>,
     known: HashMap<Key, Slot>,
+    /// Sums of products that the loop reads, where it is a pass over pairs.
+    low_rank: Option<IndexSet<LowRank>>,
+    /// Whether x/√y is a call: quicker, but for what waits for memory anyway.
+    pub(super) ratios: bool,
     /// Arrays whose memory an output of this body takes over, with the output's position.
     pub(super) in_place: BTreeMap<Source, u32>,
 }
@@ -60,8 +72,21 @@ impl<'a> Expander<'a> {
             builder: BodyBuilder::default(),
             leaves: IndexSet::new(),
             known: HashMap::new(),
+            low_rank: None,
+            ratios: false,
             in_place: BTreeMap::new(),
         }
+    }
+
+    /// For the body of a pass over pairs of a row and a column.
+    pub(super) fn of_pairs(ir: &'a Ir, levels: &'a Levels, level: usize) -> Self {
+        Self { low_rank: Some(IndexSet::new()), ..Self::new(ir, levels, level, 1) }
+    }
+
+    /// A sum of products by its number.
+    pub(super) fn low_rank(&self, number: usize) -> LowRank {
+        let sums = self.low_rank.as_ref().expect("only passes over pairs have such sums");
+        sums[number].clone()
     }
 
     /// The leaves by their numbers in the builder.
@@ -146,6 +171,20 @@ impl<'a> Expander<'a> {
             let labels: Vec<Label> = arg.width.iter().map(|axis| labels[*axis]).collect();
             slots.push(self.entry(arg.node, &own, &labels));
         }
+        if op == Prim::Div
+            && self.ratios
+            && !self.builder.is_fixed(slots[0])
+            && !self.builder.is_fixed(slots[1])
+            && let Op::Prim(Prim::Sqrt, [y, ..]) = self.builder.op(slots[1])
+        {
+            return self.builder.push(Op::Ratio([slots[0], y]));
+        }
+        if op == Prim::Div && self.inner > 0 && self.builder.is_fixed(slots[1]) {
+            // one division for a whole row
+            let one = self.number(1.0);
+            let inverse = self.builder.prim(Prim::Div, &[one, slots[1]]);
+            return self.builder.prim(Prim::Mul, &[slots[0], inverse]);
+        }
         self.builder.prim(op, &slots)
     }
 
@@ -158,11 +197,42 @@ impl<'a> Expander<'a> {
     ) -> Slot {
         let terms = self.terms(arg, stat);
         let sum = self.sum(arg, &terms, stat, at, labels);
+        let sum = self.by_blocks(sum, terms.len()).unwrap_or(sum);
         if op == ReduceOp::Sum {
             return sum;
         }
         let count = self.number(terms.len() as f64);
         self.builder.prim(Prim::Div, &[sum, count])
+    }
+
+    /// A sum that was written out, as a stream where it is Σ_i u_i(a) v_i(b) with enough terms.
+    fn by_blocks(&mut self, mut sum: Slot, count: usize) -> Option<Slot> {
+        self.low_rank.as_ref().filter(|_| count >= FEW_TERMS)?;
+        let mut terms = LowRank::new();
+        while let Op::Prim(Prim::Add, [rest, term, _]) = self.builder.op(sum) {
+            terms.push(self.outer_product(term)?);
+            sum = rest;
+        }
+        terms.push(self.outer_product(sum)?);
+        terms.reverse();
+        let sums = self.low_rank.as_mut().filter(|_| terms.len() == count)?;
+        let source = Source::LowRank(sums.insert_full(terms).0);
+        Some(self.leaf_slot(Leaf { source, labels: vec![0, 1] }))
+    }
+
+    /// The factors of u(a) v(b), that along the first label first.
+    fn outer_product(&self, slot: Slot) -> Option<[Leaf; 2]> {
+        let Op::Prim(Prim::Mul, [x, y, _]) = self.builder.op(slot) else { return None };
+        let leaf = |slot: Slot| match self.builder.op(slot) {
+            Op::Stream(k) | Op::Uniform(k) => Some(self.leaf(k)),
+            Op::Old(_) | Op::Prim(..) | Op::Ratio(_) => None,
+        };
+        let (x, y) = (leaf(x)?, leaf(y)?);
+        match (&x.labels[..], &y.labels[..]) {
+            ([0], [1]) => Some([x, y]),
+            ([1], [0]) => Some([y, x]),
+            _ => None,
+        }
     }
 
     /// All index tuples of some static axes of `arg`.

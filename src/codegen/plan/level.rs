@@ -1,8 +1,7 @@
-//! Classes and levels of nodes, and which nodes over pairs become arrays.
+//! Classes and levels of nodes.
 
 use crate::codegen::{ExecError, initial_matrix};
 use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp};
-use std::collections::BTreeSet;
 
 /// Static sums of at most this many terms are written out inside a body.
 pub(super) const UNROLLED: usize = 16;
@@ -59,7 +58,7 @@ impl Levels {
             this.level[id.index()] = this.level_of(ir, *id);
         }
         if arrays {
-            this.choose_arrays(ir, roots, &order);
+            this.array = super::arrays::choose(ir, &this, roots, &order);
         }
         Ok(this)
     }
@@ -133,66 +132,6 @@ impl Levels {
             self.ready(ir, id)
         }
     }
-
-    /// A node over pairs is stored when it is needed at two levels and repeating it costs more than keeping it.
-    fn choose_arrays(&mut self, ir: &Ir, roots: &[NodeId], order: &[NodeId]) {
-        let mut demands: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); ir.len()];
-        let last = order.iter().map(|id| self.level(*id)).max().unwrap_or(0) + 1;
-        for root in roots {
-            if ir.shape(*root).width == 2 {
-                demands[root.index()].extend([self.level(*root), last]);
-            }
-        }
-        let cost = cost(ir, order);
-        for id in order.iter().rev() {
-            let index = id.index();
-            if matches!(self.class(*id), Class::Pair) && ir.shape(*id).width == 2 {
-                let repeats = demands[index].len().saturating_sub(1);
-                let kept = ir.shape(*id).stat.is_empty() || roots.contains(id);
-                if kept && repeats > 0 && (cost[index] * repeats > 16 || roots.contains(id)) {
-                    self.array[index] = demands[index].first().copied();
-                }
-            }
-            let own = match self.array[index] {
-                Some(level) => BTreeSet::from([level]),
-                None if matches!(self.class(*id), Class::Pair | Class::View) => {
-                    std::mem::take(&mut demands[index])
-                }
-                None => BTreeSet::from([self.level(*id)]),
-            };
-            ir.node(*id).children(|child| {
-                if ir.shape(child).width >= 2 {
-                    demands[child.index()].extend(own.iter().copied());
-                }
-            });
-        }
-    }
-}
-
-/// Operations per pair, down to values that are no pairs. Shared parts count each time, up to a limit.
-fn cost(ir: &Ir, order: &[NodeId]) -> Vec<usize> {
-    let mut cost = vec![0usize; ir.len()];
-    for id in order {
-        if ir.shape(*id).width < 2 {
-            continue;
-        }
-        let mut below = 0;
-        ir.node(*id).children(|child| below += cost[child.index()]);
-        cost[id.index()] = match ir.node(*id) {
-            Node::Map { op: Prim::Id, .. } => below,
-            Node::Map { op: Prim::Sqrt | Prim::Div, .. } => below + 6,
-            Node::Map { op, .. } if op.arity() == 1 && *op != Prim::Neg => below + 10,
-            Node::Map { .. } => below + 1,
-            Node::Reduce { arg, stat, .. } => {
-                let terms: usize = stat.iter().map(|axis| ir.shape(*arg).stat[*axis]).product();
-                below * terms
-            }
-            Node::Init(_) => 100,
-            _ => below,
-        }
-        .min(1000);
-    }
-    cost
 }
 
 fn classify(ir: &Ir, id: NodeId) -> Result<Class, ExecError> {

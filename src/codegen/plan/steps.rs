@@ -1,6 +1,6 @@
 //! Finds what has to be stored, groups it into loops and passes, orders these, and writes their bodies.
 
-use super::expand::{Expander, Label, Source, is_stored, tuples};
+use super::expand::{Expander, Label, Leaf, Source, is_stored, tuples};
 use super::level::{Class, Levels, UNROLLED};
 use super::{Bound, LoopStep, NestOutput, NestStep, NestSum, Plan, Product, SampleStep, Step};
 use crate::codegen::body::{Op, Slot};
@@ -276,8 +276,15 @@ impl<'a> Planner<'a> {
     fn bind(&mut self, expander: &Expander, stores: &[Slot], sums: &[Slot]) -> Bound {
         let (body, streams, uniforms) = expander.builder.finish(stores, sums);
         let leaves = |numbers: Vec<u32>| numbers.into_iter().map(|k| expander.leaf(k)).collect();
-        let (streams, uniforms) = (leaves(streams), leaves(uniforms));
-        Bound { id: self.bodies.add(body), streams, uniforms }
+        let (mut streams, uniforms): (Vec<Leaf>, Vec<Leaf>) = (leaves(streams), leaves(uniforms));
+        let mut low_rank = Vec::new();
+        for leaf in &mut streams {
+            if let Source::LowRank(number) = &mut leaf.source {
+                low_rank.push(expander.low_rank(*number));
+                *number = low_rank.len() - 1;
+            }
+        }
+        Bound { id: self.bodies.add(body), streams, uniforms, low_rank }
     }
 
     fn entrywise(&mut self, level: usize, stat: &[usize], members: &Members) -> LoopStep {
@@ -398,7 +405,7 @@ fn is_square(ir: &Ir, source: Source) -> bool {
     match source {
         Source::Matrix(_) => true,
         Source::Stored { node, .. } => ir.shape(node).stat.is_empty(),
-        Source::Number(_) => false,
+        Source::Number(_) | Source::LowRank(_) => false,
     }
 }
 
@@ -433,7 +440,7 @@ impl<'a, 'b> PairPass<'a, 'b> {
 
     fn finish(self, dying: &[Source]) -> NestStep {
         let mut in_place = BTreeMap::new();
-        let mut trial = Expander::new(self.planner.ir, self.planner.levels, self.level, 1);
+        let mut trial = Expander::of_pairs(self.planner.ir, self.planner.levels, self.level);
         let slots = self.slots(&mut trial);
         let mut free = dying.iter().filter(|source| trial.read_in_place(**source));
         for (k, (output, _)) in slots.outputs.iter().enumerate() {
@@ -443,8 +450,10 @@ impl<'a, 'b> PairPass<'a, 'b> {
                 in_place.insert(*source, k as u32);
             }
         }
-        let mut expander = Expander::new(self.planner.ir, self.planner.levels, self.level, 1);
+        let mut expander = Expander::of_pairs(self.planner.ir, self.planner.levels, self.level);
         expander.in_place = in_place.clone();
+        let is_array = |output: &NestOutput| matches!(output, NestOutput::Array { .. });
+        expander.ratios = !slots.outputs.iter().any(|(output, _)| is_array(output));
         let mut slots = self.slots(&mut expander);
         for (source, k) in &in_place {
             if let NestOutput::Array { from, .. } = &mut slots.outputs[*k as usize].0 {

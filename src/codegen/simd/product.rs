@@ -26,6 +26,8 @@ pub trait Lanes: Element {
     fn multiply_rows(rows: &[Self], n: usize, panels: &[Self], out: &mut [Self]);
     /// See [`super::multiply_transposed`].
     fn multiply_transposed(rows: &[Self], cut: Cut, x: &[Self], panels: &mut [Self]);
+    /// See [`super::multiply_outer`].
+    fn multiply_outer(u: &[Self], k: usize, panels: &[Self], stride: usize, out: &mut [Self]);
 }
 
 macro_rules! lanes {
@@ -39,6 +41,10 @@ macro_rules! lanes {
             #[inline(always)]
             fn multiply_transposed(rows: &[$t], cut: Cut, x: &[$t], panels: &mut [$t]) {
                 backward::<$t, $lanes>(rows, cut, x, panels);
+            }
+            #[inline(always)]
+            fn multiply_outer(u: &[$t], k: usize, panels: &[$t], stride: usize, out: &mut [$t]) {
+                outer::<$t, $lanes>(u, k, panels, stride, out);
             }
         }
     };
@@ -257,5 +263,80 @@ fn add_rows<T: Element, const L: usize, const R: usize, const C: usize>(
             }
         }
         y[c] = acc;
+    }
+}
+
+#[inline(always)]
+fn outer<T: Element, const L: usize>(
+    u: &[T],
+    k: usize,
+    panels: &[T],
+    stride: usize,
+    out: &mut [T],
+) {
+    let panels = panels.as_chunks::<L>().0;
+    for (u, out) in u.chunks(4 * k).zip(out.chunks_mut(4 * stride)) {
+        match u.len() / k {
+            4 => sums::<T, L, 4>(u, k, panels, stride, out),
+            3 => sums::<T, L, 3>(u, k, panels, stride, out),
+            2 => sums::<T, L, 2>(u, k, panels, stride, out),
+            _ => sums::<T, L, 1>(u, k, panels, stride, out),
+        }
+    }
+}
+
+/// Writes R rows of an outer product, two vectors at a time.
+#[inline(always)]
+fn sums<T: Element, const L: usize, const R: usize>(
+    u: &[T],
+    k: usize,
+    panels: &[[T; L]],
+    stride: usize,
+    out: &mut [T],
+) {
+    let mut by_term = vec![[T::zero(); R]; k];
+    for (r, u) in u.chunks_exact(k).enumerate() {
+        by_term.iter_mut().zip(u).for_each(|(terms, u)| terms[r] = *u);
+    }
+    let mut rows = out.chunks_mut(stride);
+    let mut rows: [_; R] = std::array::from_fn(|_| {
+        rows.next().map(|row| row.as_chunks_mut::<L>().0).unwrap_or_default().iter_mut()
+    });
+    for v in panels.chunks(2 * k) {
+        let (first, second) = v.split_at(k);
+        let mut acc = [[[T::zero(); L]; R]; 2];
+        if second.is_empty() {
+            for (u, x) in by_term.iter().zip(first) {
+                add_outer(&mut acc[0], u, x);
+            }
+        } else {
+            for ((u, x), y) in by_term.iter().zip(first).zip(second) {
+                add_outer(&mut acc[0], u, x);
+                add_outer(&mut acc[1], u, y);
+            }
+        }
+        for (r, row) in rows.iter_mut().enumerate() {
+            if let Some(place) = row.next() {
+                *place = acc[0][r];
+            }
+            if !second.is_empty()
+                && let Some(place) = row.next()
+            {
+                *place = acc[1][r];
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_outer<T: Element, const L: usize, const R: usize>(
+    acc: &mut [[T; L]; R],
+    u: &[T; R],
+    v: &[T; L],
+) {
+    for r in 0..R {
+        for l in 0..L {
+            acc[r][l] = u[r].mul_add(v[l], acc[r][l]);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The machine's instruction set gives the bits of the plain instantiation.
 
 use super::*;
+use crate::codegen::gemm::Panels;
 
 #[test]
 fn every_instruction_set_draws_the_same_bits() {
@@ -20,5 +21,22 @@ fn every_instruction_set_draws_the_same_bits() {
             f64::block(key, law, 0.3, 7 + (i * draw::BLOCK) as u64, block);
         }
         assert_eq!(fast, plain);
+    }
+}
+
+#[test]
+fn outer_products_are_sums_in_order() {
+    let (rows, n, k) = (7_usize, 21_usize, 5_usize);
+    let wave = |i: usize| libm::sin(i as f64 * 0.37);
+    let u: Vec<f64> = (0..rows * k).map(wave).collect();
+    let v: Vec<f64> = (0..k * n).map(|i| wave(i + 3)).collect();
+    let stride = n.next_multiple_of(f64::LANES) + 3;
+    let mut out = vec![0.0; rows * stride];
+    Panels::pack(&v, n).multiply_outer(&u, 0..n, stride, &mut out);
+    for row in 0..rows {
+        for b in 0..n {
+            let term = |sum: f64, i: usize| u[row * k + i].mul_add(v[i * n + b], sum);
+            assert_eq!(out[row * stride + b], (0..k).fold(0.0, term));
+        }
     }
 }

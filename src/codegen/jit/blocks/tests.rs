@@ -94,3 +94,21 @@ fn signs_of_zero_are_kept_by_odd_functions() {
         assert_eq!(signs, [false, true], "{name}");
     }
 }
+
+#[test]
+fn a_ratio_by_a_root_is_within_two_units() {
+    let y: Vec<f64> = arguments().into_iter().filter(|y| *y >= 0.0).collect();
+    let singles: Vec<f32> = y.iter().map(|y| *y as f32).collect();
+    let x: Vec<f32> = (0..y.len()).map(|k| 0.3 + k as f32 * 1e-3).collect();
+    let mut out = vec![0.0_f32; y.len()];
+    // SAFETY: all blocks have the same length.
+    unsafe {
+        address::<f32>("ratio_f32")(x.as_ptr(), singles.as_ptr(), out.as_mut_ptr(), out.len());
+    }
+    for ((value, x), y) in out.iter().zip(&x).zip(&singles) {
+        let exact = f64::from(*x) / f64::from(*y).sqrt();
+        let (epsilon, least) = (f64::from(f32::EPSILON), f64::from(f32::MIN_POSITIVE));
+        let off = distance(f64::from(*value), exact, (epsilon, least), 0.0);
+        assert!(off <= 2.0, "{x} {y}: {value} {exact}");
+    }
+}
