@@ -22,6 +22,8 @@ pub enum Op {
     Prim(Prim, [Slot; 3]),
     /// x/√y.
     Ratio([Slot; 2]),
+    /// x/√(x² + e) with a uniform e: sign descent, and the first step of Adam.
+    SoftSign([Slot; 2]),
 }
 
 /// A loop body. Streams, uniforms and outputs are numbered by first use.
@@ -45,7 +47,7 @@ impl Body {
         match op {
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => false,
             Op::Prim(prim, _) => is_call(prim),
-            Op::Ratio(_) => true,
+            Op::Ratio(_) | Op::SoftSign(_) => true,
         }
     }
 
@@ -54,7 +56,7 @@ impl Body {
         match &self.ops[slot as usize] {
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => &[],
             Op::Prim(prim, args) => &args[..prim.arity()],
-            Op::Ratio(args) => args,
+            Op::Ratio(args) | Op::SoftSign(args) => args,
         }
     }
 }
@@ -89,7 +91,7 @@ impl BodyBuilder {
         let (at, new) = self.ops.insert_full(op);
         if new {
             self.fixed.push(match op {
-                Op::Stream(_) | Op::Old(_) | Op::Ratio(_) => false,
+                Op::Stream(_) | Op::Old(_) | Op::Ratio(_) | Op::SoftSign(_) => false,
                 Op::Uniform(_) => true,
                 Op::Prim(prim, args) => {
                     !is_call(prim) && args.iter().all(|arg| self.fixed[*arg as usize])
@@ -127,10 +129,15 @@ impl BodyBuilder {
                 Op::Prim(prim, args) if live[at] => {
                     args[..prim.arity()].iter().for_each(|arg| live[*arg as usize] = true);
                 }
-                Op::Ratio(args) if live[at] => {
+                Op::Ratio(args) | Op::SoftSign(args) if live[at] => {
                     args.iter().for_each(|arg| live[*arg as usize] = true);
                 }
-                Op::Prim(..) | Op::Ratio(_) | Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => {}
+                Op::Prim(..)
+                | Op::Ratio(_)
+                | Op::SoftSign(_)
+                | Op::Stream(_)
+                | Op::Old(_)
+                | Op::Uniform(_) => {}
             }
         }
         let mut body = Body::default();
@@ -144,6 +151,7 @@ impl BodyBuilder {
                 Op::Old(k) => Op::Old(k),
                 Op::Prim(prim, args) => Op::Prim(prim, args.map(|arg| place[arg as usize])),
                 Op::Ratio(args) => Op::Ratio(args.map(|arg| place[arg as usize])),
+                Op::SoftSign(args) => Op::SoftSign(args.map(|arg| place[arg as usize])),
             });
         }
         body.stores = stores.iter().map(|slot| place[*slot as usize]).collect();

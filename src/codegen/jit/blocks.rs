@@ -114,13 +114,35 @@ blocks! {
     power_f32: f32 = |x, y| special::power(f64::from(x), f64::from(y)) as f32;
 }
 
+/// x/√(x² + e) for one e.
+unsafe extern "C" fn soft_sign_f32(x: *const f32, e: *const f32, out: *mut f32, len: usize) {
+    for i in 0..len {
+        // SAFETY: compiled loops pass blocks of `len` elements and one number; `out` may be `x`.
+        unsafe { *out.add(i) = *x.add(i) / (*x.add(i) * *x.add(i) + *e).sqrt() };
+    }
+}
+
+/// The same in double precision.
+unsafe extern "C" fn soft_sign_f64(x: *const f64, e: *const f64, out: *mut f64, len: usize) {
+    for i in 0..len {
+        // SAFETY: as above.
+        unsafe { *out.add(i) = *x.add(i) / (*x.add(i) * *x.add(i) + *e).sqrt() };
+    }
+}
+
 /// Names and addresses of the functions.
 pub(super) fn table() -> Vec<(&'static str, *const u8)> {
     let mut table = portable();
+    table.push(("soft_sign_f64", soft_sign_f64 as Block<f64> as *const u8));
+    table.push(("soft_sign_f32", soft_sign_f32 as Block<f32> as *const u8));
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        let ratio = ratio::ratio_f32 as Block<f32> as *const u8;
-        table.iter_mut().filter(|(name, _)| *name == "ratio_f32").for_each(|row| row.1 = ratio);
+        let wide: [(&str, Block<f32>); 2] =
+            [("ratio_f32", ratio::ratio_f32), ("soft_sign_f32", ratio::soft_sign_f32)];
+        for (name, address) in wide {
+            let row = table.iter_mut().filter(|(known, _)| *known == name);
+            row.for_each(|row| row.1 = address as *const u8);
+        }
     }
     table
 }

@@ -68,6 +68,7 @@ struct Emitter<'a> {
 struct Frame {
     streams: Vec<Value>,
     outputs: Vec<Value>,
+    uniforms: Option<Value>,
     sums: Option<Value>,
     scratch: Option<Value>,
     start: Option<Value>,
@@ -131,8 +132,10 @@ impl<'a> Emitter<'a> {
             for arg in &args {
                 self.uses[*arg as usize] += 1;
             }
-            for arg in args {
-                self.cross(arg, self.stage[slot], call);
+            // the uniform of a soft sign is read where it lies
+            let moving = if matches!(op, Op::SoftSign(_)) { &args[..1] } else { &args[..] };
+            for arg in moving {
+                self.cross(*arg, self.stage[slot], call);
             }
             if call {
                 self.assign_row(slot as Slot);
@@ -165,7 +168,7 @@ impl<'a> Emitter<'a> {
         let leaf = match self.body.ops[slot as usize] {
             Op::Stream(_) => true,
             Op::Old(_) | Op::Uniform(_) => !call,
-            Op::Prim(..) | Op::Ratio(_) => self.fixed[slot as usize] && !call,
+            Op::Prim(..) | Op::Ratio(_) | Op::SoftSign(_) => self.fixed[slot as usize] && !call,
         };
         if !leaf && (call || stage > self.stage[slot as usize]) {
             self.assign_row(slot);
@@ -201,6 +204,7 @@ impl<'a> Emitter<'a> {
         let bytes = self.bytes();
         let skipped = self.builder.ins().imul_imm_s(params[5], bytes);
         let scratch = self.builder.ins().isub(params[4], skipped);
+        self.frame.uniforms = Some(params[1]);
         self.frame.sums = Some(params[3]);
         self.frame.scratch = Some(scratch);
         self.frame.start = Some(params[5]);
@@ -243,6 +247,7 @@ impl<'a> Emitter<'a> {
             let x = self.block_address(args[0]);
             let y = match op {
                 Op::Prim(Prim::Pow(p), _) => self.fill_row(slot, crate::ir::scalar::to_f64(p)),
+                Op::SoftSign([_, e]) => self.uniform_address(e),
                 _ => args.get(1).map_or(x, |y| self.block_address(*y)),
             };
             let out = self.block_address(slot);
@@ -254,6 +259,7 @@ impl<'a> Emitter<'a> {
     fn function(&mut self, module: &mut JITModule, op: Op) -> Result<FuncRef, String> {
         let name = match op {
             Op::Ratio(_) => "ratio",
+            Op::SoftSign(_) => "soft_sign",
             Op::Prim(prim, _) => Self::name(prim).ok_or(format!("{prim:?} is an instruction"))?,
             Op::Stream(_) | Op::Old(_) | Op::Uniform(_) => return Err("operands are there".into()),
         };
@@ -288,6 +294,16 @@ impl<'a> Emitter<'a> {
         let bytes = self.bytes();
         let skipped = self.builder.ins().imul_imm_s(start, bytes);
         self.builder.ins().iadd(base, skipped)
+    }
+
+    /// Where a uniform lies.
+    fn uniform_address(&mut self, slot: Slot) -> Value {
+        let Op::Uniform(k) = self.body.ops[slot as usize] else {
+            unreachable!("a soft sign has a uniform as its second operand");
+        };
+        let base = Self::param(self.frame.uniforms);
+        let offset = i64::from(k) * self.bytes();
+        self.builder.ins().iadd_imm_s(base, offset)
     }
 
     fn row_base(&mut self, row: usize) -> Value {
@@ -478,13 +494,13 @@ impl<'a> Emitter<'a> {
             Op::Stream(k) => self.load(self.frame.streams[k as usize]),
             Op::Old(k) => self.load(self.frame.outputs[k as usize]),
             Op::Uniform(_) => unreachable!("uniforms are held"),
-            Op::Prim(..) | Op::Ratio(_)
+            Op::Prim(..) | Op::Ratio(_) | Op::SoftSign(_)
                 if self.is_call(slot) || self.stage[index] < self.local_stage =>
             {
                 let base = self.row_base(self.row[index].expect("it crosses stages"));
                 self.load(base)
             }
-            Op::Prim(..) | Op::Ratio(_) => self.instruction(slot),
+            Op::Prim(..) | Op::Ratio(_) | Op::SoftSign(_) => self.instruction(slot),
         };
         self.local[index] = Some(value);
         value

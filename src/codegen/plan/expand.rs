@@ -177,7 +177,8 @@ impl<'a> Expander<'a> {
             && !self.builder.is_fixed(slots[1])
             && let Op::Prim(Prim::Sqrt, [y, ..]) = self.builder.op(slots[1])
         {
-            return self.builder.push(Op::Ratio([slots[0], y]));
+            let op = self.soft_sign(slots[0], y).unwrap_or(Op::Ratio([slots[0], y]));
+            return self.builder.push(op);
         }
         if op == Prim::Div && self.inner > 0 && self.builder.is_fixed(slots[1]) {
             // one division for a whole row
@@ -186,6 +187,22 @@ impl<'a> Expander<'a> {
             return self.builder.prim(Prim::Mul, &[slots[0], inverse]);
         }
         self.builder.prim(op, &slots)
+    }
+
+    /// x/√y where y is x² plus a uniform.
+    fn soft_sign(&self, x: Slot, y: Slot) -> Option<Op> {
+        let Op::Prim(Prim::Add, [p, q, _]) = self.builder.op(y) else { return None };
+        let is_square = |slot: Slot| match self.builder.op(slot) {
+            Op::Prim(Prim::Mul, [a, b, _]) => a == x && b == x,
+            Op::Prim(Prim::Pow(power), [a, ..]) => a == x && power == 2.into(),
+            _ => false,
+        };
+        let is_uniform = |slot: Slot| matches!(self.builder.op(slot), Op::Uniform(_));
+        match () {
+            () if is_square(p) && is_uniform(q) => Some(Op::SoftSign([x, q])),
+            () if is_square(q) && is_uniform(p) => Some(Op::SoftSign([x, p])),
+            () => None,
+        }
     }
 
     fn contraction(
@@ -225,7 +242,7 @@ impl<'a> Expander<'a> {
         let Op::Prim(Prim::Mul, [x, y, _]) = self.builder.op(slot) else { return None };
         let leaf = |slot: Slot| match self.builder.op(slot) {
             Op::Stream(k) | Op::Uniform(k) => Some(self.leaf(k)),
-            Op::Old(_) | Op::Prim(..) | Op::Ratio(_) => None,
+            Op::Old(_) | Op::Prim(..) | Op::Ratio(_) | Op::SoftSign(_) => None,
         };
         let (x, y) = (leaf(x)?, leaf(y)?);
         match (&x.labels[..], &y.labels[..]) {

@@ -112,3 +112,23 @@ fn a_ratio_by_a_root_is_within_two_units() {
         assert!(off <= 2.0, "{x} {y}: {value} {exact}");
     }
 }
+
+#[test]
+fn a_soft_sign_is_within_three_units() {
+    let x: Vec<f32> =
+        arguments().into_iter().map(|x| x as f32).filter(|x| x.abs() < 1e10).collect();
+    let mut out = vec![0.0_f32; x.len()];
+    for e in [1e-8_f32, 0.3, 2.0] {
+        // SAFETY: both blocks have the same length; the second operand is one number.
+        unsafe { address::<f32>("soft_sign_f32")(x.as_ptr(), &e, out.as_mut_ptr(), out.len()) };
+        for (value, x) in out.iter().zip(&x).filter(|(_, x)| **x != 0.0) {
+            let wide = f64::from(*x);
+            let exact = wide / (wide * wide + f64::from(e)).sqrt();
+            let (epsilon, least) = (f64::from(f32::EPSILON), f64::from(f32::MIN_POSITIVE));
+            assert!(
+                distance(f64::from(*value), exact, (epsilon, least), 0.0) <= 3.0,
+                "{x} {e}: {value}"
+            );
+        }
+    }
+}
