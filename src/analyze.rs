@@ -7,12 +7,15 @@
 
 mod atoms;
 mod combination;
+mod generic;
 mod hypotheses;
 mod leading;
 pub mod parity;
 mod rules;
 mod split;
 
+pub(crate) use atoms::Atoms;
+pub(crate) use combination::{Factor, polynomial};
 pub use hypotheses::Setup;
 
 use crate::diag::{Diagnostic, Diags, codes};
