@@ -7,6 +7,7 @@
 
 mod atoms;
 mod combination;
+mod generic;
 mod hypotheses;
 mod leading;
 pub mod parity;
@@ -14,6 +15,8 @@ mod rules;
 mod split;
 pub mod verdict;
 
+pub(crate) use atoms::Atoms;
+pub(crate) use combination::{Factor, polynomial};
 pub use hypotheses::Setup;
 pub use verdict::{TrainedParam, Training, Verdict, verdict};
 

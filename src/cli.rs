@@ -48,7 +48,8 @@ pub fn main() -> i32 {
             "this is a fault in tpc {version}: {fault}\nplease report it with the program that caused it"
         ));
     }));
-    std::panic::catch_unwind(|| dispatch(Cli::parse())).unwrap_or(exit::FAULT)
+    let code = std::panic::catch_unwind(|| dispatch(Cli::parse())).unwrap_or(exit::FAULT);
+    session::unless_lost(code)
 }
 
 fn dispatch(cli: Cli) -> i32 {

@@ -9,6 +9,7 @@ mod explain;
 mod particles;
 mod risks;
 pub mod symbolic;
+mod tails;
 
 pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
 pub use explain::explain;

@@ -40,6 +40,9 @@ const SIZE_LIMIT: usize = 1 << 28;
 /// `def`s and `fn`s may not be nested deeper than this.
 const DEPTH_LIMIT: usize = 64;
 
+/// A program may not inline more `fn`s and `def`s than this.
+const CALL_LIMIT: usize = 300_000;
+
 /// Values given on the command line for constants (`--set M=8`).
 pub type Overrides = BTreeMap<String, String>;
 
@@ -66,6 +69,7 @@ pub fn lower(
         named: Vec::new(),
         loops: Vec::new(),
         depth: 0,
+        calls: 0,
         full: false,
         returned: None,
     };
@@ -90,6 +94,8 @@ struct Lowerer<'a> {
     /// Current iteration and length of each enclosing loop.
     loops: Vec<(usize, usize)>,
     depth: usize,
+    /// How many `fn`s and `def`s have been inlined.
+    calls: usize,
     /// The program has become too large; nothing more is lowered.
     full: bool,
     /// What the `def` being expanded returns.

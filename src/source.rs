@@ -98,6 +98,23 @@ impl SourceMap {
     }
 }
 
+/// The name of the file that `path` means in the file called `from`: beside it, without `.` and `x/..`.
+pub fn beside(from: &str, path: &str) -> String {
+    let folder = from.rfind('/').map_or("", |end| &from[..=end]);
+    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{folder}{path}") };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "." => {}
+            ".." if parts.last().is_some_and(|last| !["", ".."].contains(last)) => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
 /// How files named in a program (`use`, `csv`, `npy`) come in.
 pub trait Loader: Sync {
     /// The bytes of `path`, which is relative to the directory of the file called `from`.
@@ -112,7 +129,7 @@ pub trait Loader: Sync {
 pub struct MemoryLoader(pub BTreeMap<String, Vec<u8>>);
 
 impl Loader for MemoryLoader {
-    fn load(&self, _from: &str, path: &str) -> Result<Vec<u8>, String> {
-        self.0.get(path).cloned().ok_or_else(|| "no such file".to_owned())
+    fn load(&self, from: &str, path: &str) -> Result<Vec<u8>, String> {
+        self.0.get(&beside(from, path)).cloned().ok_or_else(|| "no such file".to_owned())
     }
 }

@@ -1,78 +1,161 @@
 //! Which values may be 0 with positive probability: there a dropped term decides a jump or a pole.
 //!
 //! relu(z) is 0 on half of the entries, so sign(relu(z) + y/√n) is sign(y) there although y/√n vanishes (theory.md section
-//! 6, rule 5: "atoms count"). The answer "no" must be right; "yes" only means that the engine refuses.
+//! 6, rule 5: "atoms count"). An analytic function of hats and initial vectors has no atoms, unless it is 0 identically
+//! in some static entry, which a generic point shows. The answer "no" must be right; "yes" only means that the engine
+//! refuses.
 
+use super::combination::{Factor, polynomial};
+use super::generic::Generic;
 use super::hypotheses::{EVERYWHERE, Range, range};
-use crate::ir::{Ir, Law, Node, NodeId, Prim};
+use crate::ir::{Arg, Ir, Law, Node, NodeId, Prim};
+use num_traits::Signed;
 
-/// How the entries of a value are spread, given all scalars.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Spread {
-    /// The same number for every neuron, not 0 by construction.
-    Fixed,
-    /// No value has positive probability.
-    Continuous,
-    /// Some value may have positive probability.
-    Atoms,
-}
+/// How deep a product is followed to its factors.
+const DEEPEST: usize = 100;
 
-/// Spread and range of the nodes of a graph that may still grow.
+/// What is known of the nodes of a graph that may still grow.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Atoms {
-    spread: Vec<Spread>,
+pub(crate) struct Atoms {
+    /// Whether a value is an analytic function of continuous variables, given all scalars.
+    analytic: Vec<bool>,
+    /// Whether a value depends on a mean over neurons, hence has a limit that is not known here.
+    means: Vec<bool>,
     ranges: Vec<Range>,
+    generic: Generic,
 }
 
 impl Atoms {
-    /// Whether the value may be 0 on a part of the neurons.
-    pub(super) fn may_be_zero(&mut self, ir: &Ir, node: NodeId) -> bool {
-        for id in ir.ids().skip(self.spread.len()) {
-            let spread = self.of(ir, id);
-            self.spread.push(spread);
+    /// Whether the value may be 0 on a part of the neurons; of a scalar, in some entry. Scalars that depend on means
+    /// are left to the limit engine.
+    pub(crate) fn may_be_zero(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.extend(ir);
+        !self.is_nonzero(ir, node, 0)
+    }
+
+    /// Whether the value is 0 at a generic point, in every static entry.
+    pub(crate) fn seems_zero(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.generic.zeros(ir, node).is_some_and(|zeros| !zeros.contains(&false))
+    }
+
+    /// Whether the value is positive or negative everywhere, if it is one of them.
+    pub(super) fn sign(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
+        self.extend(ir);
+        let range = self.ranges[node.index()];
+        range.excludes_zero().then(|| range.is_positive())
+    }
+
+    /// Whether the value is 0 at a generic point where its operands are not.
+    pub(super) fn cancels_somewhere(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.extend(ir);
+        let narrow = ir.shape(node).width == 0 && self.means[node.index()];
+        !narrow
+            && !self.ranges[node.index()].excludes_zero()
+            && self.generic.cancels(ir, node).unwrap_or(true)
+    }
+
+    /// Whether the value may have no mean: a pole, or an exponential of more than linear functions of Gaussians, enters
+    /// it entry by entry.
+    pub(crate) fn is_heavy(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.extend(ir);
+        let mut pending = vec![node];
+        let mut seen = vec![false; ir.len()];
+        while let Some(id) = pending.pop() {
+            if std::mem::replace(&mut seen[id.index()], true) || ir.shape(id).width == 0 {
+                continue;
+            }
+            match ir.node(id) {
+                Node::MatMul { .. } => continue,
+                Node::Reduce { width, .. } if !width.is_empty() => continue,
+                Node::Map { op, args, .. } if self.is_pole(ir, *op, args) => return true,
+                node => node.children(|child| pending.push(child)),
+            }
+        }
+        false
+    }
+
+    fn is_pole(&self, ir: &Ir, op: Prim, args: &[Arg]) -> bool {
+        let reaches_zero = |k: usize| {
+            let arg: &Arg = &args[k];
+            ir.shape(arg.node).width > 0 && !self.ranges[arg.node.index()].excludes_zero()
+        };
+        match op {
+            Prim::Div => reaches_zero(1),
+            Prim::Pow(p) => p.is_negative() && reaches_zero(0),
+            Prim::Powf => reaches_zero(0),
+            Prim::Exp => {
+                !self.ranges[args[0].node.index()].is_bounded_above()
+                    && !is_linear(ir, args[0].node)
+            }
+            _ => false,
+        }
+    }
+
+    fn extend(&mut self, ir: &Ir) {
+        for id in ir.ids().skip(self.analytic.len()) {
+            let mut means = matches!(ir.node(id), Node::Reduce { width, .. } if !width.is_empty());
+            ir.node(id).children(|child| means |= self.means[child.index()]);
+            self.means.push(means);
+            let analytic = self.is_analytic(ir, id);
+            self.analytic.push(analytic);
             self.ranges.push(EVERYWHERE);
             self.ranges[id.index()] = range(ir, id, &self.ranges);
         }
-        self.spread[node.index()] == Spread::Atoms && !self.ranges[node.index()].excludes_zero()
     }
 
-    fn get(&self, id: NodeId) -> Spread {
-        self.spread[id.index()]
+    fn is_nonzero(&mut self, ir: &Ir, id: NodeId, depth: usize) -> bool {
+        let narrow = ir.shape(id).width == 0;
+        if self.ranges[id.index()].excludes_zero() || narrow && self.means[id.index()] {
+            return true;
+        }
+        if (narrow || self.analytic[id.index()])
+            && self.generic.zeros(ir, id).is_some_and(|zeros| !zeros.contains(&true))
+        {
+            return true;
+        }
+        let factors: Vec<NodeId> = match ir.node(id) {
+            Node::Init(_) => return true,
+            Node::Map { op, args, .. } => args[..factors(*op)].iter().map(|arg| arg.node).collect(),
+            Node::Index { arg, .. } | Node::Slice { arg, .. } | Node::Bind { arg, .. } => {
+                vec![*arg]
+            }
+            Node::Stack(args) => args.clone(),
+            _ => Vec::new(),
+        };
+        depth < DEEPEST
+            && !factors.is_empty()
+            && factors.iter().all(|factor| self.is_nonzero(ir, *factor, depth + 1))
     }
 
-    fn of(&self, ir: &Ir, id: NodeId) -> Spread {
+    fn is_analytic(&self, ir: &Ir, id: NodeId) -> bool {
+        if ir.shape(id).width == 0 {
+            return true;
+        }
+        let get = |id: NodeId| self.analytic[id.index()];
         match ir.node(id) {
-            Node::Const(value) if value.get() == 0.0 => Spread::Atoms,
-            Node::Const(_) | Node::Width(_) => Spread::Fixed,
-            Node::Data(data) if ir.data[data.index()].iter().all(|value| *value != 0.0) => {
-                Spread::Fixed
+            Node::Const(_) | Node::Data(_) | Node::Iota(_) | Node::Width(_) => true,
+            // hats are Gaussian; where their variance is 0 a generic point shows it
+            Node::MatMul { .. } => true,
+            Node::Init(init) => {
+                let init = ir.init(*init);
+                init.shape.width == 2 || init.law != Law::Rademacher
             }
-            Node::Data(_) | Node::Iota(_) | Node::Param(_) | Node::Pad { .. } => Spread::Atoms,
-            Node::Init(init) => match ir.init(*init).law {
-                Law::Normal | Law::Uniform => Spread::Continuous,
-                Law::Rademacher => Spread::Atoms,
-            },
-            Node::Map { op, args, .. } => {
-                let most = args.iter().map(|arg| self.get(arg.node)).max();
-                Self::of_map(*op, most.unwrap_or(Spread::Atoms))
-            }
-            Node::Reduce { .. } if ir.shape(id).width == 0 => Spread::Fixed,
+            Node::Map { op, args, .. } => Self::map_is_analytic(ir, *op, args, &get),
             Node::Reduce { arg, .. }
             | Node::Index { arg, .. }
             | Node::Slice { arg, .. }
-            | Node::Bind { arg, .. } => self.get(*arg),
-            Node::MatMul { .. } => Spread::Continuous,
-            Node::Stack(args) => {
-                args.iter().map(|arg| self.get(*arg)).max().unwrap_or(Spread::Atoms)
-            }
+            | Node::Pad { arg, .. }
+            | Node::Bind { arg, .. } => get(*arg),
+            Node::Stack(args) => args.iter().all(|arg| get(*arg)),
+            Node::Param(_) => false,
         }
     }
 
-    fn of_map(op: Prim, most: Spread) -> Spread {
+    fn map_is_analytic(ir: &Ir, op: Prim, args: &[Arg], get: &dyn Fn(NodeId) -> bool) -> bool {
+        let all = |args: &[Arg]| args.iter().all(|arg| get(arg.node));
         match op {
             Prim::Id
             | Prim::Neg
-            | Prim::Abs
             | Prim::Sqrt
             | Prim::Exp
             | Prim::Log
@@ -87,8 +170,10 @@ impl Atoms {
             | Prim::Add
             | Prim::Sub
             | Prim::Mul
-            | Prim::Div => most,
-            Prim::Sign
+            | Prim::Div => all(args),
+            Prim::Select => ir.shape(args[0].node).width == 0 && all(args),
+            Prim::Abs
+            | Prim::Sign
             | Prim::Step
             | Prim::Relu
             | Prim::Not
@@ -98,8 +183,58 @@ impl Atoms {
             | Prim::Le
             | Prim::Eq
             | Prim::And
-            | Prim::Or
-            | Prim::Select => Spread::Atoms,
+            | Prim::Or => false,
         }
+    }
+}
+
+/// Whether a value is a linear function of initial vectors and images.
+fn is_linear(ir: &Ir, node: NodeId) -> bool {
+    let gaussian = |factor: &&Factor| match factor {
+        Factor::Value(node, ..) => matches!(ir.node(*node), Node::Init(_)),
+        Factor::Image(..) => true,
+    };
+    polynomial(ir, node).is_some_and(|terms| {
+        terms.keys().all(|monomial| {
+            let mut wide = monomial.iter().filter(|factor| factor.is_wide());
+            wide.next().is_none_or(|first| gaussian(&first) && wide.next().is_none())
+        })
+    })
+}
+
+/// How many of the first operands of an operation must all differ from 0 for the result to differ from 0; 0 where that
+/// does not suffice.
+fn factors(op: Prim) -> usize {
+    match op {
+        Prim::Id
+        | Prim::Neg
+        | Prim::Abs
+        | Prim::Sign
+        | Prim::Sqrt
+        | Prim::Tanh
+        | Prim::Erf
+        | Prim::Pow(_)
+        | Prim::Powf
+        | Prim::Div => 1,
+        Prim::Mul => 2,
+        Prim::Step
+        | Prim::Relu
+        | Prim::Exp
+        | Prim::Log
+        | Prim::Sin
+        | Prim::Cos
+        | Prim::Sigmoid
+        | Prim::Softplus
+        | Prim::Not
+        | Prim::Add
+        | Prim::Sub
+        | Prim::Min
+        | Prim::Max
+        | Prim::Lt
+        | Prim::Le
+        | Prim::Eq
+        | Prim::And
+        | Prim::Or
+        | Prim::Select => 0,
     }
 }

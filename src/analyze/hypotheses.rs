@@ -47,6 +47,12 @@ impl Range {
     pub(super) fn excludes_zero(self) -> bool {
         self.lo > 0.0 || self.hi < 0.0
     }
+    pub(super) fn is_positive(self) -> bool {
+        self.lo > 0.0
+    }
+    pub(super) fn is_bounded_above(self) -> bool {
+        self.hi < f64::INFINITY
+    }
 }
 
 /// Checks every function of a leading-order program.

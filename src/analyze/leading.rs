@@ -1,6 +1,7 @@
 //! The walk over the program: exponent and leading coefficient of every node.
 
 use super::atoms::Atoms;
+use super::combination::cancels;
 use super::parity::Parities;
 use super::power;
 use crate::diag::{Code, Diagnostic, Diags, codes};
@@ -197,8 +198,9 @@ impl<'a> Analysis<'a> {
         let lead = self.operand(arg);
         match lead.coefficient {
             Coefficient::Known(x) => {
-                let coefficient = Coefficient::Known(build(&mut self.out, x));
-                Leading { coefficient, ..lead }
+                let node = build(&mut self.out, x);
+                let soft = self.is_soft(node, lead.rest, lead.soft);
+                Leading { coefficient: Coefficient::Known(node), soft, ..lead }
             }
             Coefficient::Unknown(_) | Coefficient::Zero | Coefficient::Error => lead,
         }
@@ -248,7 +250,11 @@ impl<'a> Analysis<'a> {
             Coefficient::Unknown(why) => return Leading::unknown(exponent, why),
             Coefficient::Zero | Coefficient::Error => return lead,
         };
-        if !width.is_empty() && self.parities.mean_vanishes(&self.out, x, width) {
+        if !width.is_empty()
+            && self.parities.mean_vanishes(&self.out, x, width)
+            // without a mean there is no symmetry: the limit engine looks at the tails
+            && !self.atoms.is_heavy(&self.out, x)
+        {
             // What was dropped need not have the symmetry.
             let fluctuation = exponent - Exponent::new(1, 2);
             let rest = lead.rest.map_or(fluctuation, |rest| fluctuation.max(rest + gained));
@@ -256,8 +262,15 @@ impl<'a> Analysis<'a> {
         }
         let x = self.out.reduce(op, x, stat.to_vec(), vec![]);
         let node = self.out.reduce(ReduceOp::Mean, x, vec![], width.to_vec());
-        let soft = lead.soft && self.out.shape(node).width > 0;
-        Leading::known(exponent, node).without(lead.rest.map(|rest| rest + gained), soft)
+        let rest = lead.rest.map(|rest| rest + gained);
+        if cancels(&self.out, &mut self.atoms, node) {
+            return match rest {
+                Some(rest) => Leading::unknown(rest, Why::Cancels(id)),
+                None => Leading::ZERO,
+            };
+        }
+        let soft = self.is_soft(node, rest, lead.soft);
+        Leading::known(exponent, node).without(rest, soft)
     }
 
     /// One scale per value: entries smaller than the largest are 0 at leading order.

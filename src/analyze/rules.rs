@@ -68,7 +68,7 @@ impl Analysis<'_> {
                 self.smooth(id, op, (shape, NearZero::Slope(slope)), &operands[0])
             }
             Prim::Log => self.smooth(id, op, (shape, NearZero::Pole), &operands[0]),
-            Prim::Min | Prim::Max => self.together(op, shape, &operands),
+            Prim::Min | Prim::Max => self.together(id, op, shape, &operands),
             Prim::Lt | Prim::Le | Prim::Eq => self.comparison(id, op, shape, &operands),
             Prim::Select => self.select(id, shape, &operands),
             Prim::Not | Prim::And | Prim::Or => self.logic(id, op, shape, &operands),
@@ -175,15 +175,26 @@ impl Analysis<'_> {
         }
         let node = self.build(op, shape, &parts);
         let rest = leads.iter().filter_map(|lead| lead.rest).max().max(dropped);
-        if cancels(&self.out, node) {
+        if cancels(&self.out, &mut self.atoms, node) {
             return match rest {
                 Some(rest) => Leading::unknown(rest, Why::Cancels(id)),
                 None => Leading::ZERO,
             };
         }
-        let atoms = dropped.is_some() && shape.width > 0 && self.atoms.may_be_zero(&self.out, node);
-        let soft = atoms || leads.iter().any(|lead| lead.soft);
+        let doubt = dropped.is_some() || leads.iter().any(|lead| lead.soft);
+        let soft = self.is_soft(node, rest, doubt);
         Leading::known(exponent, node).without(rest, soft)
+    }
+
+    /// Whether a coefficient may be 0 where what was dropped is not: `doubt` says that an operand may be so, or lost a
+    /// term here; otherwise it may only be 0 where operands that are not 0 cancel.
+    pub(super) fn is_soft(&mut self, node: NodeId, rest: Option<Exponent>, doubt: bool) -> bool {
+        rest.is_some()
+            && if doubt {
+                self.atoms.may_be_zero(&self.out, node)
+            } else {
+                self.atoms.cancels_somewhere(&self.out, node)
+            }
     }
 
     /// x^p and √x: degree p.
@@ -269,9 +280,9 @@ impl Analysis<'_> {
                 return self.argument_diverges(id, exponent);
             }
             Coefficient::Known(node) if !vanishing => {
-                return self
-                    .known(exponent, op, shape, &[(Some(node), x.arg)])
-                    .without(x.lead.rest, x.lead.soft);
+                let node = self.build(op, shape, &[(Some(node), x.arg)]);
+                let soft = self.is_soft(node, x.lead.rest, x.lead.soft);
+                return Leading::known(exponent, node).without(x.lead.rest, soft);
             }
             Coefficient::Unknown(why) if !vanishing => return Leading::unknown(exponent, why),
             Coefficient::Known(_) | Coefficient::Unknown(_) => {
@@ -344,13 +355,36 @@ impl Analysis<'_> {
         Ok(aligned)
     }
 
-    /// min and max are homogeneous in both operands together.
-    fn together(&mut self, op: Prim, shape: &Shape, operands: &[Operand<'_>]) -> Leading {
-        let operands: Vec<&Operand<'_>> = operands.iter().collect();
-        match self.aligned(&operands) {
+    /// min and max are homogeneous in both operands together; of different scales the sign of the larger one decides.
+    fn together(
+        &mut self,
+        id: NodeId,
+        op: Prim,
+        shape: &Shape,
+        operands: &[Operand<'_>],
+    ) -> Leading {
+        let [x, y] = operands else { return Leading::ERROR };
+        let exact = [x, y].iter().any(|side| side.lead.coefficient == Coefficient::Zero);
+        if x.lead.exponent != y.lead.exponent && !exact {
+            let (large, small) = if x.lead.exponent > y.lead.exponent { (x, y) } else { (y, x) };
+            if let Coefficient::Known(node) = large.lead.coefficient
+                && let Some(positive) = self.atoms.sign(&self.out, node)
+            {
+                let chosen = if positive == (op == Prim::Max) { large } else { small };
+                return self.keep(Prim::Id, shape, chosen);
+            }
+        }
+        match self.aligned(&[x, y]) {
             Ok(Aligned { exponent, parts, rest, soft, dropped }) => {
-                let soft = soft || dropped && shape.width > 0;
-                self.known(exponent, op, shape, &parts).without(rest, soft)
+                let doubt = soft || dropped;
+                let node = self.build(op, shape, &parts);
+                if let Some(rest) = rest
+                    && self.atoms.seems_zero(&self.out, node)
+                {
+                    return Leading::unknown(rest, Why::Cancels(id));
+                }
+                let soft = self.is_soft(node, rest, doubt);
+                Leading::known(exponent, node).without(rest, soft)
             }
             Err((exponent, why)) => Leading::unknown(exponent, why),
         }
@@ -371,12 +405,11 @@ impl Analysis<'_> {
         };
         let difference = self.build(Prim::Sub, shape, &aligned.parts);
         if let Some(rest) = aligned.rest
-            && cancels(&self.out, difference)
+            && cancels(&self.out, &mut self.atoms, difference)
         {
             return self.undecided(id, rest);
         }
-        let atoms = aligned.dropped && self.atoms.may_be_zero(&self.out, difference);
-        if shape.width > 0 && (aligned.soft || atoms) {
+        if self.is_soft(difference, aligned.rest, aligned.soft || aligned.dropped) {
             return self.soft_jump(id);
         }
         // Two constants that differ decide alone, up to events of vanishing probability.
@@ -432,8 +465,9 @@ impl Analysis<'_> {
             Ok(Aligned { exponent, parts, rest, soft, dropped }) => {
                 let rest = rest.max(relative(condition.lead).map(|rest| rest + exponent));
                 let parts = [(chosen, condition.arg), parts[0], parts[1]];
-                let soft = soft || dropped && shape.width > 0;
-                self.known(exponent, Prim::Select, shape, &parts).without(rest, soft)
+                let node = self.build(Prim::Select, shape, &parts);
+                let soft = self.is_soft(node, rest, soft || dropped);
+                Leading::known(exponent, node).without(rest, soft)
             }
             Err((exponent, why)) => Leading::unknown(exponent, why),
         }

@@ -133,10 +133,10 @@ pub(super) enum Digits {
 #[derive(Debug, Args)]
 pub(super) struct Finite {
     /// Widths: `4096` or `256,1024,4096`
-    #[arg(long, visible_alias = "widths", value_name = "N", value_delimiter = ',')]
+    #[arg(long, visible_alias = "widths", value_name = "N", value_delimiter = ',', value_parser = at_least::<1>)]
     pub(super) width: Vec<usize>,
     /// How many seeds, from `--seed` on
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = at_least::<1>)]
     pub(super) seeds: Option<usize>,
     /// The first seed
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -150,14 +150,32 @@ pub(super) struct Finite {
 #[derive(Debug, Args)]
 pub(super) struct Accuracy {
     /// The error to reach, relative to max(1, |value|); particles are doubled until it is
-    #[arg(long, value_name = "ERROR")]
+    #[arg(long, value_name = "ERROR", value_parser = positive)]
     pub(super) tol: Option<f64>,
     /// Particles to begin with, whatever they cost; otherwise 4096, or fewer where they would take too long
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least::<16>)]
     pub(super) particles: Option<usize>,
     /// Independent replicates
-    #[arg(long, value_name = "R", default_value_t = 8)]
+    #[arg(long, value_name = "R", default_value_t = 8, value_parser = at_least::<2>)]
     pub(super) replicates: usize,
+}
+
+/// A number that must not be smaller than `LEAST`.
+fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number >= LEAST => Ok(number),
+        Ok(_) => Err(format!("at least {LEAST} is needed")),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// A positive number.
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        Ok(_) => Err("a positive number is needed".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 #[derive(Debug, Args)]

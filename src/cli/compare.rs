@@ -10,6 +10,7 @@ use crate::finite::RunResult as Run;
 use crate::ir::Program;
 use crate::num::stats::Power;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Widths when none are given.
 const WIDTHS: [usize; 5] = [256, 512, 1024, 2048, 4096];
@@ -20,8 +21,14 @@ pub(super) fn main(args: &CompareArgs, shown: &Shown) -> i32 {
     if let Err(code) = output::check_target(&args.results) {
         return code;
     }
-    if let Some(Err(problem)) = args.plot.as_ref().map(|plot| files::may_write(plot, true)) {
+    if let Some(Err(problem)) = args.plot.as_ref().map(|plot| plot_target(plot)) {
         complain(&format!("error: {problem}"));
+        return exit::USAGE;
+    }
+    if args.finite.seeds.is_some_and(|seeds| seeds < 2) {
+        complain(
+            "error: `--seeds 1`: one seed has no standard error; compare takes at least 2 seeds",
+        );
         return exit::USAGE;
     }
     let mut session = match Session::open(&args.input, shown) {
@@ -34,6 +41,14 @@ pub(super) fn main(args: &CompareArgs, shown: &Shown) -> i32 {
         Ok(comparison) => verdict(&comparison),
         Err(code) => code,
     }
+}
+
+/// Whether a plot can be written to this file.
+fn plot_target(path: &Path) -> Result<(), String> {
+    if path.extension().is_none_or(|extension| extension != "svg") {
+        return Err(format!("`{}`: plots are written as .svg", path.display()));
+    }
+    files::may_write(path, true)
 }
 
 /// Limit, finite widths, table and plot; an exit code after a message if something fails.
@@ -106,7 +121,7 @@ fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Repor
         ["output", "limit"].into_iter().chain(widths.iter().map(String::as_str)).collect();
     let table = table::table(&header, &shown);
     let text = format!("{table}\n{}", summary(comparison, runs));
-    Report { text, json: json_of(session, comparison), rows, arrays: arrays(comparison) }
+    Report { text, json: json_of(session, comparison, runs), rows, arrays: arrays(comparison) }
 }
 
 /// The judgement in three lines.
@@ -138,7 +153,11 @@ fn summary(comparison: &Comparison, runs: &[Run]) -> String {
     text
 }
 
-fn json_of(session: &Session<'_>, comparison: &Comparison) -> Value {
+fn json_of(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Value {
+    let seeds = runs.first().map_or(&[][..], |run| &run.seeds);
+    let precision = runs.first().map(|run| run.precision.name());
+    let widths: Vec<usize> = runs.iter().map(|run| run.width).collect();
+    let how = json!({"widths": widths, "seed": seeds.first(), "seeds": seeds.len(), "precision": precision});
     let outputs: Vec<Value> = comparison
         .outputs
         .iter()
@@ -157,12 +176,15 @@ fn json_of(session: &Session<'_>, comparison: &Comparison) -> Value {
     json!({
         "command": "compare",
         "file": session.name(),
+        "seed": seeds.first(),
+        "seeds": seeds.len(),
+        "precision": precision,
         "outputs": outputs,
         "largest_z": comparison.largest_z(),
         "allowed_z": comparison.threshold,
         "power": comparison.power.map(|power| power.power),
         "power_stderr": comparison.power.map(|power| power.stderr),
-        "provenance": output::provenance(session),
+        "provenance": output::provenance(session, how),
     })
 }
 

@@ -7,7 +7,7 @@ use super::run::kets_json;
 use super::session::{Session, complain, on_threads};
 use super::{exit, table};
 use crate::driver::Checked;
-use crate::ir::Program;
+use crate::ir::{Node, Program};
 use crate::limit::{LimitOptions, LimitOutput, Limits, evaluate, explain};
 use serde_json::{Value, json};
 
@@ -28,10 +28,17 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
         return super::symbolic::deliver(&session, &formulas, args);
     }
     let options = options(&args.accuracy, args.seed);
-    let limits = match evaluated(&mut session, &facts.leading, &options, args.results.threads) {
+    let mut limits = match evaluated(&mut session, &facts.leading, &options, args.results.threads) {
         Ok(limits) => limits,
         Err(code) => return code,
     };
+    for (output, limit) in program.outputs.iter().zip(&mut limits.outputs) {
+        // a 0 in which nothing is random owes nothing to a symmetry
+        let reached = program.ir.reachable(&[output.node]);
+        if !reached.iter().any(|id| matches!(program.ir.node(*id), Node::Init(_))) {
+            limit.methods.fill("exact");
+        }
+    }
     if let Err(code) = output::deliver(&report(&session, &limits, &options), &args.results) {
         return code;
     }
@@ -42,14 +49,15 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
 
 pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
     let standard = LimitOptions::default();
-    let particles = accuracy.particles.map_or(standard.particles, |asked| asked.max(16));
+    let particles = accuracy.particles.unwrap_or(standard.particles);
     LimitOptions {
         tol: accuracy.tol,
         seed,
         particles,
         most: standard.most.max(particles),
-        replicates: accuracy.replicates.max(2),
+        replicates: accuracy.replicates,
         effort: if accuracy.particles.is_some() { f64::INFINITY } else { standard.effort },
+        memory: super::files::available_memory() as f64,
     }
 }
 
@@ -126,6 +134,6 @@ fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Va
         "outputs": outputs,
         "particles": limits.particles,
         "replicates": limits.replicates,
-        "provenance": output::provenance(session),
+        "provenance": output::provenance(session, json!({"seed": options.seed, "precision": "f64", "particles": limits.particles, "replicates": limits.replicates})),
     })
 }

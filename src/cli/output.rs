@@ -3,7 +3,7 @@
 use super::args::{Format, Results};
 use super::session::{Session, complain, print};
 use super::{exit, files};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array1, ArrayD, IxDyn};
 use ndarray_npy::NpzWriter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -29,17 +29,21 @@ pub(super) struct Report {
     pub(super) arrays: Vec<Array>,
 }
 
-/// What every result file carries.
-pub(super) fn provenance(session: &Session<'_>) -> Value {
+/// What every result file carries: where the program came from, and `how` it was evaluated.
+pub(super) fn provenance(session: &Session<'_>, how: Value) -> Value {
     let hash = Sha256::digest(session.text().as_bytes());
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    json!({
+    let mut all = json!({
         "tpc": env!("CARGO_PKG_VERSION"),
         "source_sha256": hash,
         "command_line": arguments.join(" "),
         "rng": crate::finite::RNG,
-    })
+    });
+    if let (Value::Object(all), Value::Object(mut how)) = (&mut all, how) {
+        all.append(&mut how);
+    }
+    all
 }
 
 /// The forms in which results are written.
@@ -79,8 +83,8 @@ pub(super) fn deliver(report: &Report, results: &Results) -> Result<(), i32> {
     let Some(path) = &results.output else { return Ok(()) };
     let bytes = form(path).and_then(|form| match form {
         Form::Json => Ok(pretty(&report.json).into_bytes()),
-        Form::Csv => csv_bytes(&report.rows),
-        Form::Npz => npz_bytes(&report.arrays),
+        Form::Csv => csv_bytes(&report.rows, &report.json["provenance"]),
+        Form::Npz => npz_bytes(&report.arrays, &report.json["provenance"]),
     });
     bytes.and_then(|bytes| files::write(path, &bytes, results.force)).map_err(|problem| {
         complain(&format!("error: {problem}"));
@@ -93,22 +97,33 @@ pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// Rows as comma-separated values.
-pub(super) fn csv_bytes(rows: &[Vec<String>]) -> Result<Vec<u8>, String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+/// Rows as comma-separated values, after comment lines that say where they come from.
+pub(super) fn csv_bytes(rows: &[Vec<String>], provenance: &Value) -> Result<Vec<u8>, String> {
+    let mut comments = Vec::new();
+    for (key, value) in provenance.as_object().into_iter().flatten() {
+        let value =
+            value.as_str().map_or_else(|| value.to_string(), |text| text.replace('\n', " "));
+        comments.extend_from_slice(format!("# {key}: {value}\n").as_bytes());
+    }
+    let mut writer = csv::Writer::from_writer(comments);
     for row in rows {
         writer.write_record(row).map_err(|error| error.to_string())?;
     }
     writer.into_inner().map_err(|error| error.to_string())
 }
 
-fn npz_bytes(arrays: &[Array]) -> Result<Vec<u8>, String> {
+/// Arrays by name, and `meta`: the bytes of a JSON text that says where they come from.
+fn npz_bytes(arrays: &[Array], provenance: &Value) -> Result<Vec<u8>, String> {
     let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
     for array in arrays {
         let values = ArrayD::from_shape_vec(IxDyn(&array.shape), array.values.clone());
         let values = values.map_err(|error| error.to_string())?;
         writer.add_array(array.name.as_str(), &values).map_err(|error| error.to_string())?;
     }
+    let meta = Array1::from(provenance.to_string().into_bytes());
+    let taken = arrays.iter().any(|array| array.name == "meta");
+    let name = if taken { "tpc.meta" } else { "meta" };
+    writer.add_array(name, &meta).map_err(|error| error.to_string())?;
     let cursor = writer.finish().map_err(|error| error.to_string())?;
     Ok(cursor.into_inner())
 }

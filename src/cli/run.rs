@@ -2,10 +2,12 @@
 
 use super::args::{Digits, Finite, Results, RunArgs, Shown};
 use super::output::{self, Array, Report, entry_name};
-use super::session::{Session, on_threads};
+use super::session::{Session, complain, on_threads};
 use super::{exit, files, table};
 use crate::diag::Diagnostic;
-use crate::finite::{OutputResult, Precision, RunOptions, RunResult, cost, simulate};
+use crate::finite::{
+    OutputResult, Precision, Progress, RunOptions, RunResult, cost, simulate_until,
+};
 use crate::ir::Program;
 use crate::num::stats::Summary;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,7 +70,7 @@ pub(super) fn was_interrupted() -> bool {
 }
 
 /// Runs all widths and seeds with a progress bar on a terminal. Costs are checked before anything runs; after Ctrl-C
-/// finished widths are kept.
+/// finished seeds are kept.
 pub(super) fn sampled(
     session: &mut Session<'_>,
     program: &Program,
@@ -94,11 +96,20 @@ pub(super) fn sampled(
             cost(program, options)?;
         }
         let open = options.iter().take_while(|_| !was_interrupted());
-        open.map(|options| simulate(program, options, &|| bar.inc(1))).collect()
+        let progress = Progress { done: &|| bar.inc(1), stop: &was_interrupted };
+        open.map(|options| simulate_until(program, options, &progress)).collect()
     };
     let runs = on_threads(threads, all);
     bar.finish_and_clear();
-    runs.map_err(|problem| {
+    if was_interrupted() {
+        complain(&format!(
+            "interrupted: {} of {} runs finished",
+            bar.position(),
+            bar.length().unwrap_or(0)
+        ));
+    }
+    let finished = |runs: Vec<RunResult>| runs.into_iter().filter(|run| !run.seeds.is_empty());
+    runs.map(|runs| finished(runs).collect()).map_err(|problem| {
         session.diags.push(*problem);
         session.wrong()
     })
@@ -146,6 +157,8 @@ fn report(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Report {
 }
 
 fn json_of(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Value {
+    let common = &plan.common;
+    let how = json!({"widths": plan.widths, "seed": common.seed, "seeds": common.seeds, "precision": common.precision.name()});
     let runs: Vec<Value> = runs
         .iter()
         .map(|run| {
@@ -158,7 +171,7 @@ fn json_of(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Value {
         "file": session.name(),
         "precision": plan.common.precision.name(),
         "runs": runs,
-        "provenance": output::provenance(session),
+        "provenance": output::provenance(session, how),
     })
 }
 

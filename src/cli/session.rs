@@ -11,6 +11,7 @@ use crate::expand::Expanded;
 use crate::ir::Program;
 use crate::source::{FileId, SourceMap};
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A program that was read, and what is said about it.
 pub(super) struct Session<'a> {
@@ -123,15 +124,31 @@ pub(super) fn complain(message: &str) {
 /// Writes results to standard output.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    if !text.ends_with('\n') {
-        let _ = out.write_all(b"\n");
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let written = write!(out, "{text}{end}").and_then(|()| out.flush());
+    // who closes a pipe has read enough
+    if written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
     }
 }
 
-/// Runs something on a pool of this many threads; all cores for `None`.
+/// Set where standard output could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a command, unless what it printed was lost.
+pub(super) fn unless_lost(code: i32) -> i32 {
+    if !LOST.load(Ordering::Relaxed) {
+        return code;
+    }
+    complain("error: standard output cannot be written");
+    exit::USAGE
+}
+
+/// Runs something on a pool of this many threads, at most 4 per core; all cores for `None`.
 pub(super) fn on_threads<R: Send>(threads: Option<usize>, run: impl FnOnce() -> R + Send) -> R {
-    match rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build() {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = threads.unwrap_or(0).min(4 * cores);
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
         Ok(pool) => pool.install(run),
         Err(_) => run(),
     }

@@ -42,7 +42,7 @@ pub(super) fn deliver(session: &Session<'_>, formulas: &[Formula], args: &LimitA
     let bytes = form(path).and_then(|form| match form {
         Form::Tex => Ok(symbolic::latex(formulas).into_bytes()),
         Form::Json => Ok(json.into_bytes()),
-        Form::Csv => output::csv_bytes(&rows(formulas)),
+        Form::Csv => output::csv_bytes(&rows(formulas), &output::provenance(session, json!({}))),
     });
     let written = bytes.and_then(|bytes| files::write(path, &bytes, args.results.force));
     refused(written).err().unwrap_or(exit::FINE)
@@ -62,7 +62,7 @@ fn json_of(session: &Session<'_>, formulas: &[Formula]) -> Value {
         "command": "limit",
         "file": session.name(),
         "symbolic": formulas.iter().map(line).collect::<Vec<_>>(),
-        "provenance": output::provenance(session),
+        "provenance": output::provenance(session, json!({})),
     })
 }
 

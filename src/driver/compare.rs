@@ -113,6 +113,9 @@ fn at_width(
         .map(|k| {
             let rounding = 1e-6 * mean[k].abs().max(limit[k].abs()).max(f64::MIN_POSITIVE);
             let (a, b) = (stderr[k].powi(2), errors[k].powi(2) + rounding * rounding);
+            if mean[k] == limit[k] {
+                return 0.0;
+            }
             let t = (mean[k] - limit[k]) / (a + b).sqrt();
             let degrees = (a + b).powi(2) / (a * a / (seeds - 1.0).max(1.0) + b * b / freedom);
             student_to_normal(t, degrees)

@@ -3,7 +3,7 @@
 //! Seeds are independent; the order of results is that of the seeds. What goes wrong is a
 //! diagnostic: nothing that is not finite ever leaves this module.
 
-use super::{Precision, run_roots};
+use super::{Precision, Progress, run_roots};
 use crate::codegen::execute::estimate;
 use crate::codegen::{ExecError, ExecOptions};
 use crate::diag::{Diagnostic, codes};
@@ -109,15 +109,30 @@ pub fn simulate(
     options: &RunOptions,
     done: &(dyn Fn() + Sync),
 ) -> Result<RunResult, Box<Diagnostic>> {
+    simulate_until(program, options, &Progress { done, stop: &|| false })
+}
+
+/// The same, but no seed begins once `progress` says stop: the result holds those that were run, without outputs if
+/// there are none.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn simulate_until(
+    program: &Program,
+    options: &RunOptions,
+    progress: &Progress<'_>,
+) -> Result<RunResult, Box<Diagnostic>> {
     let Cost { evaluations, .. } = cost(program, options)?;
     let roots = outputs(program);
     let seeds: Vec<u64> = (0..options.seeds as u64).map(|k| options.seed.wrapping_add(k)).collect();
     let way = (options.width, options.precision);
-    let runs = run_roots(program, &roots, way, &seeds, done).map_err(|failure| {
+    let runs = run_roots(program, &roots, way, &seeds, progress).map_err(|failure| {
         let first = first_failure(program, &roots, options, failure.seed);
         explain(program, options, &first.unwrap_or(failure.error))
     })?;
-    let outputs = program.outputs.iter().enumerate().map(|(k, output)| {
+    let (seeds, runs): (Vec<u64>, Vec<_>) = runs.into_iter().unzip();
+    let kept = if runs.is_empty() { &[][..] } else { &program.outputs };
+    let outputs = kept.iter().enumerate().map(|(k, output)| {
         let values = runs.iter().map(|run| run[k].iter().copied().collect()).collect();
         summarise(program, output.name.clone(), output.node, values)
     });
@@ -141,7 +156,8 @@ fn first_failure(
         return None;
     }
     let way = (n, options.precision);
-    run_roots(program, &all, way, &[seed], &|| ()).err().map(|failure| failure.error)
+    let progress = Progress { done: &|| (), stop: &|| false };
+    run_roots(program, &all, way, &[seed], &progress).err().map(|failure| failure.error)
 }
 
 fn summarise(program: &Program, name: String, node: NodeId, values: Vec<Vec<f64>>) -> OutputResult {

@@ -2,6 +2,7 @@
 
 use super::particles::Particles;
 use super::risks::{Risk, risks};
+use super::tails::tails;
 use crate::codegen::ExecError;
 use crate::codegen::{ExecOptions, Tuples, estimate as cost, prepare};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
@@ -24,6 +25,8 @@ pub struct LimitOptions {
     pub replicates: usize,
     /// The most evaluations of entrywise functions for one number of particles, over all replicates: a bound on time.
     pub effort: f64,
+    /// Bytes that may be used.
+    pub memory: f64,
 }
 
 impl LimitOptions {
@@ -37,7 +40,15 @@ impl LimitOptions {
 
 impl Default for LimitOptions {
     fn default() -> Self {
-        Self { tol: None, seed: 0, particles: 4096, most: 65_536, replicates: 8, effort: 5e9 }
+        Self {
+            tol: None,
+            seed: 0,
+            particles: 4096,
+            most: 65_536,
+            replicates: 8,
+            effort: 5e9,
+            memory: f64::INFINITY,
+        }
     }
 }
 
@@ -46,6 +57,8 @@ impl Default for LimitOptions {
 const EXECUTION: ExecOptions = ExecOptions { tuples: Tuples::Independent, largest_array: 1 << 24 };
 /// Roots of an `expect`: expression, value, deviation.
 const EXPECT_ROOTS: usize = 3;
+/// With fewer particles a tail is not measured.
+const TAIL_PARTICLES: usize = 1024;
 /// With fewer particles a limit says nothing.
 const FEWEST: usize = 256;
 
@@ -111,6 +124,20 @@ pub enum LimitError {
         /// A pole rather than a jump.
         pole: bool,
     },
+    /// A mean does not exist.
+    #[error("a mean does not exist")]
+    NoMean {
+        /// The mean, or the product with a matrix.
+        node: NodeId,
+    },
+    /// The particles do not fit into memory.
+    #[error("{bytes:.1e} bytes are needed and {memory:.1e} are there")]
+    Memory {
+        /// Bytes that are needed.
+        bytes: f64,
+        /// Bytes that may be used.
+        memory: f64,
+    },
     /// The execution failed.
     #[error(transparent)]
     Execution(#[from] ExecError),
@@ -136,21 +163,27 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         let deviation = ir.apply(Prim::Sub, &[expect.node, expect.value]);
         roots.extend([expect.node, expect.value, deviation]);
     }
-    let risks = risks(&mut ir, &roots);
-    check_risks(&ir, &risks, options)?;
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
     let replicates = if samples { options.replicates.max(2) } else { 1 };
     let mut n = if samples { options.particles } else { 1 };
     while n / 2 >= FEWEST && options.excludes(&ir, &roots, n) {
         n /= 2;
     }
+    check_memory(&ir, &roots, n, options)?;
+    let risks = risks(&mut ir, &roots);
+    check_risks(&mut ir, &risks, options)?;
+    check_tails(&ir, &roots, n.max(TAIL_PARTICLES).min(options.particles), options)?;
     let mut half = run(&ir, &roots, (n / 2).max(1), replicates, options.seed)?;
     loop {
         let whole = run(&ir, &roots, n, replicates, options.seed)?;
         let errors = errors(&whole, &half);
         let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
         let enough = met && are_decided(program, &errors);
-        if enough || !samples || options.excludes(&ir, &roots, 2 * n) {
+        if enough
+            || !samples
+            || options.excludes(&ir, &roots, 2 * n)
+            || check_memory(&ir, &roots, 2 * n, options).is_err()
+        {
             let kets = Replicates { whole: &whole, errors: &errors };
             let (outputs, expects) = collect(program, &ir, &kets);
             return Ok(Limits {
@@ -164,6 +197,26 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         half = whole;
         n *= 2;
     }
+}
+
+/// Refuses before anything is allocated: arrays of each replicate that runs, and the columns of its matrices.
+fn check_memory(
+    ir: &Ir,
+    roots: &[NodeId],
+    n: usize,
+    options: &LimitOptions,
+) -> Result<(), LimitError> {
+    let columns = |id: &NodeId| match ir.node(*id) {
+        Node::Init(_) if ir.shape(*id).width == 1 => ir.shape(*id).entries(),
+        // an input, its image, and the same in the basis of all columns
+        Node::MatMul { .. } => 4 * ir.shape(*id).entries(),
+        _ => 0,
+    };
+    let columns: usize = ir.reachable(roots).iter().map(columns).sum();
+    let numbers = cost(ir, roots, n, &EXECUTION, false)?.numbers + columns as f64 * n as f64;
+    let parallel = options.replicates.min(rayon::current_num_threads()) as f64;
+    let (bytes, memory) = (8.0 * parallel * numbers, options.memory);
+    if bytes > memory { Err(LimitError::Memory { bytes, memory }) } else { Ok(()) }
 }
 
 /// Whether a value depends on anything random.
@@ -251,21 +304,52 @@ fn are_decided(program: &Program, errors: &[Vec<f64>]) -> bool {
 
 /// Refuses where a function is not continuous at the limit of its argument. This comes first: at a pole the rest may
 /// not even be finite.
-fn check_risks(ir: &Ir, risks: &[Risk], options: &LimitOptions) -> Result<(), LimitError> {
+fn check_risks(ir: &mut Ir, risks: &[Risk], options: &LimitOptions) -> Result<(), LimitError> {
     if risks.is_empty() {
         return Ok(());
     }
-    let scalars: Vec<NodeId> = risks.iter().map(|risk| risk.scalar).collect();
+    let scalars: Vec<NodeId> = risks.iter().flat_map(|risk| risk.coefficients.clone()).collect();
     let n = options.particles;
     let half = run(ir, &scalars, n / 2, options.replicates, options.seed)?;
     let whole = run(ir, &scalars, n, options.replicates, options.seed)?;
     let errors = errors(&whole, &half);
-    for ((risk, estimate), errors) in risks.iter().zip(&whole.estimates).zip(&errors) {
-        for (value, error) in estimate.mean.iter().zip(errors) {
-            if value.abs() <= 4.0 * error + 1e-12 {
-                let (node, value, error, pole) = (risk.used, *value, *error, risk.pole);
-                return Err(LimitError::Discontinuous { node, value, error, pole });
-            }
+    let mut next = 0;
+    for risk in risks {
+        let own = next..next + risk.coefficients.len();
+        next = own.end;
+        let entries = ir.shape(risk.coefficients[0]).entries();
+        let refused = (0..entries).find_map(|entry| {
+            let number = |k: usize| (whole.estimates[k].mean[entry], errors[k][entry]);
+            let numbers: Vec<(f64, f64)> = own.clone().map(number).collect();
+            let is_zero = |(value, error): &(f64, f64)| value.abs() <= 4.0 * error + 1e-12;
+            let zero: Vec<bool> = numbers.iter().map(is_zero).collect();
+            risk.decides(ir, &zero).then(|| numbers.into_iter().find(is_zero)).flatten()
+        });
+        if let Some((value, error)) = refused {
+            let (node, pole) = (risk.used, risk.pole);
+            return Err(LimitError::Discontinuous { node, value, error, pole });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses means that do not exist.
+fn check_tails(
+    ir: &Ir,
+    roots: &[NodeId],
+    n: usize,
+    options: &LimitOptions,
+) -> Result<(), LimitError> {
+    let tails = tails(ir, roots);
+    if tails.is_empty() {
+        return Ok(());
+    }
+    let values: Vec<NodeId> = tails.iter().map(|tail| tail.value).collect();
+    let sample = run(ir, &values, n, options.replicates, options.seed)?;
+    for (k, tail) in tails.iter().enumerate() {
+        let columns: Vec<&ArrayD<f64>> = sample.values.iter().map(|values| &values[k]).collect();
+        if !tail.has_mean(&columns) {
+            return Err(LimitError::NoMean { node: tail.used });
         }
     }
     Ok(())

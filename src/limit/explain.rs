@@ -19,6 +19,15 @@ pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
                 .note(format!("found:    an argument whose limit is {}", shown(*value, *error)))
                 .note("expected: a limit that differs from 0 by more than its error")
         }
+        LimitError::NoMean { node } => about(program, codes::LIMIT_NOT_FINITE, Some(*node))
+            .here("large values are so frequent that this has no mean")
+            .note("found:    a tail P(|x| > t) that decays no faster than 1/t (1/t^2 where a matrix acts)")
+            .note("expected: a mean that exists")
+            .help("keep divisors away from 0, `1 / sqrt(x^2 + eps)`, and arguments of exp below x^2/2"),
+        LimitError::Memory { bytes, memory } => about(program, codes::MEMORY, None)
+            .note(format!("found:    {:.1} GB for the particles of all replicates", bytes / 1e9))
+            .note(format!("expected: at most the {:.1} GB that are free", memory / 1e9))
+            .help("take fewer `--particles` or `--threads`"),
         LimitError::Execution(ExecError::NonFinite { node }) => {
             about(program, codes::LIMIT_NOT_FINITE, Some(*node))
                 .here("infinite or not a number on some particle")

@@ -2,7 +2,7 @@
 
 use super::scope::{Binding, Def, Function, How, Scope};
 use super::value::{At, Val, Value};
-use super::{DEPTH_LIMIT, Lowerer, builtin};
+use super::{CALL_LIMIT, DEPTH_LIMIT, Lowerer, builtin};
 use crate::diag::codes;
 use crate::ir::passes::derive;
 use crate::ir::{Arg, NodeId, Prim, ReduceOp, Shape};
@@ -221,6 +221,9 @@ impl Lowerer<'_> {
                 .help("functions are inlined; repeat with `for` instead");
             return self.fail(problem);
         }
+        if self.has_too_many_calls(span) {
+            return Value::Error;
+        }
         self.depth += 1;
         let inner = self.scopes.split_off(1);
         let active = std::mem::take(&mut self.indices.active);
@@ -239,6 +242,20 @@ impl Lowerer<'_> {
         self.indices.active = active;
         self.depth -= 1;
         result
+    }
+
+    /// Counts calls: a body that calls twice, which calls twice, … is exponentially long.
+    fn has_too_many_calls(&mut self, span: Span) -> bool {
+        self.calls += 1;
+        if self.calls > CALL_LIMIT && !self.full {
+            self.full = true;
+            let problem = self
+                .problem(codes::PROGRAM_TOO_LARGE, span)
+                .here(format!("here more than {CALL_LIMIT} calls are inlined"))
+                .help("give what is needed twice a name: `let y = f(x);`");
+            self.diags.push(problem);
+        }
+        self.full
     }
 
     fn call_def(&mut self, name: &str, def: &Rc<Def>, args: &[ast::Arg], span: Span) -> Value {
@@ -261,6 +278,7 @@ impl Lowerer<'_> {
             this.stmts(&def.body.stmts);
             match this.returned.take() {
                 Some(value) => value,
+                None if this.full => Value::Error,
                 None => {
                     let problem = this
                         .problem(codes::NO_RETURN, def.span)

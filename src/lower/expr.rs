@@ -232,6 +232,11 @@ impl Lowerer<'_> {
         let mut result = Value::Tensor(args[0].val.clone());
         for other in &args[1..] {
             let Value::Tensor(val) = result else { return result };
+            // mats must not meet entry by entry
+            if (&val.stat, &val.width) == (&other.val.stat, &other.val.width) {
+                result = Value::Tensor(val);
+                continue;
+            }
             let yes = self.ir.constant(1.0);
             let yes = At { val: Val::bare(yes, 0, 0), span };
             result = self.combine(
@@ -281,7 +286,7 @@ impl Lowerer<'_> {
             return self.fail(problem);
         }
         self.ir.here = Some(span);
-        if let Err(linear::NotLinear(node)) = linear::decompose(&mut self.ir, left.val.node) {
+        if let Err(linear::NotLinear(node)) = self.linear_in_entries(left.val.node) {
             let place = self.ir.origins(node).first().copied().unwrap_or(left.span);
             let problem = self
                 .problem(codes::MATRIX_NONLINEAR, place)
@@ -291,6 +296,17 @@ impl Lowerer<'_> {
         }
         let (node, stat) = self.product(&left.val, &right.val);
         Value::Tensor(Val { node, stat, width: vec![Axis::Bare], known: None })
+    }
+
+    /// Whether every static entry is a combination of initial matrices and an outer product.
+    fn linear_in_entries(&mut self, mat: NodeId) -> Result<(), linear::NotLinear> {
+        let Some(size) = self.ir.shape(mat).stat.first().copied() else {
+            return linear::decompose(&mut self.ir, mat).map(|_| ());
+        };
+        (0..size).try_for_each(|at| {
+            let entry = self.ir.index(mat, 0, at);
+            self.linear_in_entries(entry)
+        })
     }
 
     /// The product for each entry of the left side's index variables.

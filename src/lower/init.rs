@@ -8,7 +8,7 @@ use crate::diag::codes;
 use crate::ir::scalar::to_f64;
 use crate::ir::{Exponent, Init, Ir, Law, Node, NodeId, Prim, Shape};
 use crate::source::Span;
-use crate::syntax::ast::{self, ArgValue, BinaryOp, Expr, ExprKind};
+use crate::syntax::ast::{self, ArgValue, BinaryOp, Expr, ExprKind, UnaryOp};
 
 /// A law of one entry: mean + factor · standardised symbol; no symbol for a constant.
 struct Parsed {
@@ -103,11 +103,22 @@ impl Lowerer<'_> {
                 let (inner, factor) = if is_law(left) { (left, right) } else { (right, left) };
                 let parsed = self.law(inner)?;
                 let factor = self.coefficient(factor)?;
-                Some(Parsed {
-                    law: parsed.law,
-                    mean: self.times(parsed.mean, factor),
-                    factor: self.times(parsed.factor, factor),
-                })
+                Some(self.multiplied(parsed, factor))
+            }
+            ExprKind::Binary { op: BinaryOp::Div, left, right } => {
+                let parsed = self.law(left)?;
+                let divisor = self.coefficient(right)?;
+                let one = self.ir.constant(1.0);
+                let factor = match monomial(&self.ir, divisor) {
+                    Some((c, p)) if c != 0.0 => self.monomial_node(1.0 / c, -p),
+                    _ => self.ir.apply(Prim::Div, &[one, divisor]),
+                };
+                Some(self.multiplied(parsed, factor))
+            }
+            ExprKind::Unary { op: UnaryOp::Neg, arg } => {
+                let parsed = self.law(arg)?;
+                let factor = self.ir.constant(-1.0);
+                Some(self.multiplied(parsed, factor))
             }
             ExprKind::Call { callee, args } => match &callee.kind {
                 ExprKind::Name(name) => self.named_law(name, args, law.span),
@@ -117,11 +128,19 @@ impl Lowerer<'_> {
         }
     }
 
+    fn multiplied(&mut self, parsed: Parsed, factor: NodeId) -> Parsed {
+        Parsed {
+            law: parsed.law,
+            mean: self.times(parsed.mean, factor),
+            factor: self.times(parsed.factor, factor),
+        }
+    }
+
     fn not_a_law(&mut self, span: Span) -> Option<Parsed> {
         let problem = self
             .problem(codes::UNKNOWN_LAW, span)
             .here("this is no law")
-            .help("laws are `N(mean, variance)`, `uniform(lo, hi)`, `rademacher()` and `constant(c)`, times a scalar");
+            .help("laws are `N(mean, variance)`, `uniform(lo, hi)`, `rademacher()` and `constant(c)`, times or over a scalar");
         self.diags.push(problem);
         None
     }
@@ -151,19 +170,31 @@ impl Lowerer<'_> {
                 let factor = self.root(variance, parts[1].span)?;
                 Some(Parsed { law: Some(Law::Normal), mean, factor })
             }
-            "uniform" => {
-                let (lo, hi) = (self.coefficient(parts[0])?, self.coefficient(parts[1])?);
-                let half = self.ir.constant(0.5);
-                let sum = self.ir.apply(Prim::Add, &[lo, hi]);
-                let mean = self.times(half, sum);
-                let width = self.ir.apply(Prim::Sub, &[hi, lo]);
-                let deviation = self.ir.constant(1.0 / 12f64.sqrt());
-                let factor = self.times(width, deviation);
-                Some(Parsed { law: Some(Law::Uniform), mean, factor })
-            }
+            "uniform" => self.uniform(parts[0], parts[1], span),
             "rademacher" => Some(Parsed { law: Some(Law::Rademacher), mean: zero, factor: one }),
             _ => Some(Parsed { law: None, mean: self.coefficient(parts[0])?, factor: zero }),
         }
+    }
+
+    fn uniform(&mut self, lo: &Expr, hi: &Expr, span: Span) -> Option<Parsed> {
+        let (lo, hi) = (self.coefficient(lo)?, self.coefficient(hi)?);
+        let half = self.ir.constant(0.5);
+        let sum = self.ir.apply(Prim::Add, &[lo, hi]);
+        let mean = self.times(half, sum);
+        let width = self.ir.apply(Prim::Sub, &[hi, lo]);
+        if let Some((length, _)) = monomial(&self.ir, width)
+            && length <= 0.0
+        {
+            let problem = self
+                .problem(codes::LAW_ARGUMENT, span)
+                .here("the bounds of this interval are not in order")
+                .note("expected: `uniform(lo, hi)` with lo < hi");
+            self.diags.push(problem);
+            return None;
+        }
+        let deviation = self.ir.constant(1.0 / 12f64.sqrt());
+        let factor = self.times(width, deviation);
+        Some(Parsed { law: Some(Law::Uniform), mean, factor })
     }
 
     /// A scalar made of constants and powers of n.
@@ -283,6 +314,8 @@ fn is_law(expr: &Expr) -> bool {
             matches!(&callee.kind, ExprKind::Name(name) if ["N", "uniform", "rademacher", "constant"].contains(&name.as_str()))
         }
         ExprKind::Binary { op: BinaryOp::Mul, left, right } => is_law(left) || is_law(right),
+        ExprKind::Binary { op: BinaryOp::Div, left, .. } => is_law(left),
+        ExprKind::Unary { op: UnaryOp::Neg, arg } => is_law(arg),
         _ => false,
     }
 }

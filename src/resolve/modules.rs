@@ -1,7 +1,7 @@
 //! `use`: the statements of other files and of the library stand in place of it.
 
 use crate::diag::{Diagnostic, Diags, codes};
-use crate::source::{Loader, SourceMap, Span};
+use crate::source::{Loader, SourceMap, Span, beside};
 use crate::syntax::ast::{Program, Stmt, StmtKind, UsePath};
 use crate::syntax::parse::parse;
 
@@ -23,7 +23,7 @@ pub fn inline_modules(
     loader: &dyn Loader,
     diags: &mut Diags,
 ) -> Program {
-    let mut inliner = Inliner { sources, loader, diags, used: Vec::new() };
+    let mut inliner = Inliner { sources, loader, diags, used: Vec::new(), open: Vec::new() };
     Program { stmts: inliner.stmts(program.stmts) }
 }
 
@@ -32,6 +32,8 @@ struct Inliner<'a> {
     loader: &'a dyn Loader,
     diags: &'a mut Diags,
     used: Vec<String>,
+    /// The files around the `use` that is looked at, outermost first.
+    open: Vec<String>,
 }
 
 impl Inliner<'_> {
@@ -55,20 +57,32 @@ impl Inliner<'_> {
             }
         };
         let Some((name, text)) = found else { return Vec::new() };
+        if self.open.is_empty() {
+            self.open.push(beside("", &self.sources.get(span.file).name));
+        }
+        if let Some(start) = self.open.iter().position(|open| *open == name) {
+            let cycle: Vec<&str> = self.open[start..].iter().map(String::as_str).collect();
+            let reason = format!("the files use each other: {}, {name}", cycle.join(", "));
+            self.cannot_use(span, &name, &reason);
+            return Vec::new();
+        }
         if self.used.contains(&name) {
             return Vec::new();
         }
         self.used.push(name.clone());
+        self.open.push(name.clone());
         let file = self.sources.add(name, text);
         let source = self.sources.get(file).clone();
         let program = parse(&source, self.diags);
-        self.stmts(program.stmts)
+        let stmts = self.stmts(program.stmts);
+        self.open.pop();
+        stmts
     }
 
     fn file(&mut self, path: &str, span: Span) -> Option<(String, String)> {
         let from = self.sources.get(span.file).name.clone();
         match self.loader.load(&from, path).map(String::from_utf8) {
-            Ok(Ok(text)) => Some((path.to_owned(), text)),
+            Ok(Ok(text)) => Some((beside(&from, path), text)),
             Ok(Err(_)) => self.cannot_use(span, path, "it is not UTF-8"),
             Err(reason) => self.cannot_use(span, path, &reason),
         }

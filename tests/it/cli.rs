@@ -116,7 +116,10 @@ fn exit_codes_tell_wrong_programs_from_wrong_usage() {
     let misused = "nonsense\ncheck\ncheck --nonsense m.tp\nrun m.tp --width many\nrun m.tp --set M\n\
                    explain E9999\ncompletions nonsense\nrun m.tp --output x.txt\n\
                    limit m.tp --output no/such/x.json\ncompare m.tp --plot no/such/x.svg\n\
-                   check missing.tp\nrun missing.tp\nfmt missing.tp\nlimit m.tp --precision f16\n";
+                   check missing.tp\nrun missing.tp\nfmt missing.tp\nlimit m.tp --precision f16\n\
+                   run m.tp --width 0\nrun m.tp --seeds 0\nlimit m.tp --replicates 1\n\
+                   limit m.tp --particles 8\nlimit m.tp --tol nan\nlimit m.tp --tol 0\n\
+                   compare m.tp --seeds 1\ncompare m.tp --plot x.png";
     for line in misused.lines() {
         let output = folder.tpc(line);
         assert_eq!(output.status.code(), Some(2), "tpc {line}");
@@ -252,16 +255,27 @@ fn result_files_are_whole_or_not_there() {
     assert_eq!(folder.names(), before, "nothing is left behind");
 }
 
-/// What depends on nothing but program, seed and width: standard output, CSV and NPZ as bytes, JSON without the
-/// command line that it records.
+/// What depends on nothing but program, seed and width: standard output, CSV, JSON and NPZ without the command line
+/// that they record.
 fn bytes(folder: &Folder, line: &str) -> Vec<Vec<u8>> {
     let printed = folder.expect(0, line).into_bytes();
     let file = |extension: &str| {
         let name = format!("out.{extension}");
         folder.expect(0, &format!("{line} --output {name} --force"));
         let bytes = folder.read(&name);
-        if extension != "json" {
-            return bytes;
+        if extension == "csv" {
+            let text = String::from_utf8(bytes).expect("text");
+            let lines = text.lines().filter(|line| !line.starts_with("# command_line"));
+            return lines.collect::<Vec<_>>().join("\n").into_bytes();
+        }
+        if extension == "npz" {
+            let cursor = std::io::Cursor::new(bytes);
+            let mut archive = ndarray_npy::NpzReader::new(cursor).expect("an archive");
+            let mut names = archive.names().expect("names");
+            names.retain(|name| name != "meta");
+            let array =
+                |name: &String| -> ndarray::ArrayD<f64> { archive.by_name(name).expect("doubles") };
+            return format!("{:?}", names.iter().map(array).collect::<Vec<_>>()).into_bytes();
         }
         let mut json: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         json["provenance"]["command_line"] = serde_json::Value::Null;
@@ -326,4 +340,41 @@ fn formulas_are_printed_and_written() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{line}");
     }
     assert_eq!(folder.tpc("limit wrong.tp --symbolic").status.code(), Some(1));
+}
+
+#[test]
+fn files_are_beside_the_file_that_names_them() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path().join("sub/deep")).expect("a folder");
+    folder.write("main.tp", "use \"sub/a.tp\";\noutput avg(f(x)) as \"s\", d;\n");
+    let a = "use \"deep/b.tp\";\nuse \"../sub/deep/b.tp\";\ninit x : vec ~ N(0, 1);\n";
+    folder.write("sub/a.tp", a);
+    let b = "fn f(z) = 3 * z^2;\ndata d : scalar[2] = csv(\"../d.csv\", rows = 0..2, col = 0);\n";
+    folder.write("sub/deep/b.tp", b);
+    folder.write("sub/d.csv", "1\n2\n");
+    folder.expect(0, "limit main.tp");
+    folder.write("one.tp", "use \"two.tp\";\nlet a = 1;\noutput a;\n");
+    folder.write("two.tp", "use \"one.tp\";\nlet b = 2;\n");
+    let cycle = error(&folder.tpc("check one.tp"));
+    assert!(cycle.contains("E0318") && cycle.contains("one.tp, two.tp, one.tp"), "{cycle}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn lost_results_are_no_success() {
+    let folder = Folder::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let mut command = folder.command("limit m.tp --particles 64");
+    let output = command.stdout(full).output().expect("tpc starts");
+    assert_eq!(output.status.code(), Some(2), "{}", error(&output));
+    assert!(error(&output).contains("cannot be written"), "{}", error(&output));
+}
+
+#[test]
+fn too_many_particles_or_threads_are_no_fault() {
+    let folder = Folder::new();
+    let many = folder.tpc("limit m.tp --particles 1000000000000");
+    assert_eq!(many.status.code(), Some(1));
+    assert!(error(&many).contains("E0801"), "{}", error(&many));
+    folder.expect(0, "limit m.tp --particles 64 --threads 20000");
 }

@@ -79,8 +79,9 @@ fn diagnose_as(how: &str, name: &str, text: &str, folder: &Path) -> (Diags, Sour
 pub struct Beside(pub PathBuf);
 
 impl Loader for Beside {
-    fn load(&self, _from: &str, path: &str) -> Result<Vec<u8>, String> {
-        fs::read(self.0.join(path)).map_err(|_| "no such file".to_owned())
+    fn load(&self, from: &str, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(self.0.join(tpc::source::beside(from, path)))
+            .map_err(|_| "no such file".to_owned())
     }
 }
 

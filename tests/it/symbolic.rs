@@ -15,9 +15,9 @@ fn formulas(path: &std::path::Path) -> Result<Vec<Formula>, String> {
     let mut sources = SourceMap::default();
     let id = sources.add(shown(path), read(path));
     let mut diags = Diags::default();
-    let folder = path.parent().map(std::path::Path::to_owned).unwrap_or_default();
+    let loader = Beside(root().to_owned());
     let settings = Settings::default();
-    let checked = tpc::driver::check(&mut sources, id, &Beside(folder), &settings, &mut diags);
+    let checked = tpc::driver::check(&mut sources, id, &loader, &settings, &mut diags);
     match checked {
         Some(checked) => Ok(symbolic(&checked.program, &checked.facts)),
         None => Err(render(&diags, &sources, Format::Human)),

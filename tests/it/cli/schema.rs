@@ -169,7 +169,12 @@ pub(super) fn check_file(bytes: &[u8], extension: &str) {
             object(&json, &["command", "file", "provenance"]);
         }
         "csv" => {
-            let mut reader = csv::Reader::from_reader(bytes);
+            for key in ["tpc", "source_sha256", "command_line", "rng", "seed", "precision"] {
+                let start = format!("# {key}: ");
+                let lines = bytes.split(|byte| *byte == b'\n');
+                assert!(lines.into_iter().any(|line| line.starts_with(start.as_bytes())), "{key}");
+            }
+            let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(bytes);
             let header = reader.headers().expect("a header").clone();
             assert!(header.iter().any(|column| column == "output"), "{header:?}");
             let rows: Vec<csv::StringRecord> =
@@ -184,7 +189,10 @@ pub(super) fn check_file(bytes: &[u8], extension: &str) {
             let mut archive = ndarray_npy::NpzReader::new(Cursor::new(bytes)).expect("an archive");
             let names = archive.names().expect("names");
             assert!(names.iter().any(|name| name.starts_with('g')), "{names:?}");
-            for name in names {
+            let meta: ndarray::Array1<u8> = archive.by_name("meta").expect("bytes");
+            let meta = serde_json::from_slice(&meta.to_vec()).expect("JSON");
+            object(&meta, &["tpc", "source_sha256", "command_line", "rng", "seed", "precision"]);
+            for name in names.into_iter().filter(|name| name != "meta") {
                 let array: ndarray::ArrayD<f64> = archive.by_name(&name).expect("doubles");
                 assert!(!array.is_empty() && array.iter().all(|x| x.is_finite()), "{name}");
             }

@@ -1,0 +1,276 @@
+//! Values at a generic point: a leading-order program run at a small width, to see what is 0 identically.
+//!
+//! An analytic function of continuous variables is 0 almost nowhere or everywhere, so one random point decides. Here the
+//! point is a small network with true random matrices: linearity and adjointness hold in it exactly, as they do for
+//! kets. What is 0 only at the limits of its scalars is not seen; the limit engine tests that.
+
+use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp, Shape};
+use crate::num::rng::Key;
+use crate::num::rng::draw::{BLOCK, Draw};
+use std::rc::Rc;
+
+/// The width of a point.
+const WIDTH: usize = 16;
+/// A value is 0 where it is 0 at so many points: relu(z) is 0 on all neurons of one with probability 2^−16.
+const POINTS: usize = 3;
+/// The most numbers that a point keeps.
+const MOST: usize = 1 << 24;
+/// Below this fraction of its terms a sum is rounding.
+const ROUNDING: f64 = 1e-9;
+
+/// Points that are drawn when they are asked for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Generic {
+    points: Vec<Point>,
+}
+
+impl Generic {
+    /// For each static entry whether it is 0 on all neurons; `None` where the value takes too much memory.
+    pub(super) fn zeros(&mut self, ir: &Ir, node: NodeId) -> Option<Vec<bool>> {
+        let mut zeros = vec![true; ir.shape(node).entries()];
+        for number in 0..POINTS {
+            let values = self.point(number).value(ir, node)?;
+            let neurons = (values.len() / zeros.len().max(1)).max(1);
+            for (zero, values) in zeros.iter_mut().zip(values.chunks(neurons)) {
+                *zero &= values.iter().all(|value| *value == 0.0);
+            }
+            if !zeros.contains(&true) {
+                break;
+            }
+        }
+        Some(zeros)
+    }
+}
+
+impl Generic {
+    /// Whether a sum, or a function that is 0 at other places than 0, is 0 on some neuron where an operand is not;
+    /// `None` where the values take too much memory.
+    pub(super) fn cancels(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
+        for number in 0..POINTS {
+            let values = self.point(number).value(ir, node)?;
+            if values.contains(&0.0) && self.points[number].loses(ir, node, &values) {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    fn point(&mut self, number: usize) -> &mut Point {
+        while self.points.len() <= number {
+            self.points.push(Point::new(self.points.len() as u64));
+        }
+        &mut self.points[number]
+    }
+}
+
+/// One draw of all initial objects, and what was computed from it.
+#[derive(Clone, Debug)]
+struct Point {
+    key: Key,
+    values: Vec<Option<Rc<Vec<f64>>>>,
+    left: usize,
+}
+
+impl Point {
+    fn new(number: u64) -> Self {
+        Self { key: Key::new(0x6765_6e65).split(number), values: Vec::new(), left: MOST }
+    }
+
+    fn value(&mut self, ir: &Ir, node: NodeId) -> Option<Rc<Vec<f64>>> {
+        self.values.resize(ir.len(), None);
+        let mut missing = vec![node];
+        while let Some(id) = missing.last().copied() {
+            if self.values[id.index()].is_some() {
+                missing.pop();
+                continue;
+            }
+            let known = missing.len();
+            ir.node(id).children(|child| {
+                if self.values[child.index()].is_none() {
+                    missing.push(child);
+                }
+            });
+            if missing.len() == known {
+                self.left = self.left.checked_sub(sizes(ir.shape(id)).iter().product())?;
+                self.values[id.index()] = Some(Rc::new(self.eval(ir, id)?));
+            }
+        }
+        self.values[node.index()].clone()
+    }
+
+    fn get(&self, id: NodeId) -> &[f64] {
+        self.values[id.index()].as_ref().expect("operands are evaluated before their users")
+    }
+
+    fn eval(&self, ir: &Ir, id: NodeId) -> Option<Vec<f64>> {
+        let shape = ir.shape(id);
+        Some(match ir.node(id) {
+            Node::Const(value) => vec![value.get()],
+            Node::Data(data) => ir.data[data.index()].iter().copied().collect(),
+            Node::Iota(size) => (0..*size).map(|k| k as f64).collect(),
+            Node::Init(init) => {
+                let init = ir.init(*init);
+                let mut values = vec![0.0; sizes(shape).iter().product()];
+                let key = self.key.fold_in(init.stream);
+                for (block, out) in values.chunks_mut(BLOCK).enumerate() {
+                    f64::block(key, init.law, 1.0, (block * BLOCK) as u64, out);
+                }
+                values
+            }
+            Node::Width(_) | Node::Param(_) => return None,
+            Node::Bind { arg, .. } => self.get(*arg).to_vec(),
+            Node::Map { op, args, shape } => self.map(ir, *op, shape, args),
+            Node::Reduce { op, arg, stat, width } => self.reduce(ir, *op, *arg, (stat, width)),
+            Node::MatMul { mat, transpose, arg } => self.matmul(*mat, *transpose, *arg),
+            Node::Index { arg, axis, at } => self.cut(ir, *arg, *axis, (*at, at + 1)),
+            Node::Slice { arg, axis, start, end } => self.cut(ir, *arg, *axis, (*start, *end)),
+            Node::Stack(args) => args.iter().flat_map(|arg| self.get(*arg).to_vec()).collect(),
+            Node::Pad { arg, axis, before, after } => self.pad(ir, *arg, *axis, (*before, *after)),
+        })
+    }
+
+    /// Whether an operand is not 0 where the value is.
+    fn loses(&self, ir: &Ir, node: NodeId, values: &[f64]) -> bool {
+        let sizes_of_operands: Vec<f64> = match ir.node(node) {
+            Node::Map {
+                op: Prim::Add | Prim::Sub | Prim::Log | Prim::Sin | Prim::Cos,
+                args,
+                shape,
+            } => {
+                let size = |arg: &Arg| self.broadcast(ir, arg, shape);
+                let sizes: Vec<Vec<f64>> = args.iter().map(size).collect();
+                (0..values.len()).map(|k| sizes.iter().map(|size| size[k].abs()).sum()).collect()
+            }
+            Node::Reduce { arg, stat, width, .. } => {
+                self.sums(ir, *arg, (stat, width)).into_iter().map(|(_, size)| size).collect()
+            }
+            _ => Vec::new(),
+        };
+        values.iter().zip(&sizes_of_operands).any(|(value, size)| *value == 0.0 && *size > 0.0)
+    }
+
+    /// An operand over the axes of the output.
+    fn broadcast(&self, ir: &Ir, arg: &Arg, shape: &Shape) -> Vec<f64> {
+        let (values, strides) = (self.get(arg.node), strides(ir, arg, shape));
+        let mut all = Vec::new();
+        for_each_index(&sizes(shape), |at| {
+            all.push(values[at.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()]);
+        });
+        all
+    }
+
+    fn map(&self, ir: &Ir, op: Prim, shape: &Shape, args: &[Arg]) -> Vec<f64> {
+        let sizes = sizes(shape);
+        let operands: Vec<(&[f64], Vec<usize>)> =
+            args.iter().map(|arg| (self.get(arg.node), strides(ir, arg, shape))).collect();
+        let mut numbers = vec![0.0; args.len()];
+        let mut values = Vec::with_capacity(sizes.iter().product());
+        for_each_index(&sizes, |at| {
+            for (number, (values, strides)) in numbers.iter_mut().zip(&operands) {
+                let place: usize = at.iter().zip(strides).map(|(i, stride)| i * stride).sum();
+                *number = values[place];
+            }
+            let value = op.eval(&numbers);
+            values.push(match op {
+                Prim::Add | Prim::Sub => settled(value, numbers[0].abs() + numbers[1].abs()),
+                _ => value,
+            });
+        });
+        values
+    }
+
+    fn reduce(&self, ir: &Ir, op: ReduceOp, arg: NodeId, axes: (&[usize], &[usize])) -> Vec<f64> {
+        let sums = self.sums(ir, arg, axes);
+        let count = self.get(arg).len() as f64 / sums.len().max(1) as f64;
+        let count = if op == ReduceOp::Mean { count } else { 1.0 };
+        sums.into_iter().map(|(sum, size)| settled(sum, size) / count).collect()
+    }
+
+    /// Sums over some axes, and the sums of the sizes of their terms.
+    fn sums(&self, ir: &Ir, arg: NodeId, (stat, width): (&[usize], &[usize])) -> Vec<(f64, f64)> {
+        let from = ir.shape(arg);
+        let all = sizes(from);
+        let gone: Vec<usize> =
+            stat.iter().copied().chain(width.iter().map(|axis| from.stat.len() + axis)).collect();
+        let mut strides = vec![0; all.len()];
+        let mut total = 1;
+        for axis in (0..all.len()).rev().filter(|axis| !gone.contains(axis)) {
+            strides[axis] = total;
+            total *= all[axis];
+        }
+        let mut sums = vec![(0.0, 0.0); total];
+        let mut values = self.get(arg).iter();
+        for_each_index(&all, |at| {
+            let place: usize = at.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
+            let value = values.next().copied().unwrap_or(0.0);
+            sums[place].0 += value;
+            sums[place].1 += f64::abs(value);
+        });
+        sums
+    }
+
+    fn matmul(&self, mat: NodeId, transpose: bool, arg: NodeId) -> Vec<f64> {
+        let (mat, x) = (self.get(mat), self.get(arg));
+        let entry = |a: usize, b: usize| mat[if transpose { b * WIDTH + a } else { a * WIDTH + b }];
+        let row = |column: &[f64], a: usize| {
+            column.iter().enumerate().map(|(b, x)| entry(a, b) * x).sum()
+        };
+        x.chunks(WIDTH)
+            .flat_map(|column| (0..WIDTH).map(|a| row(column, a)).collect::<Vec<f64>>())
+            .collect()
+    }
+
+    /// Entries `start..end` along a static axis.
+    fn cut(&self, ir: &Ir, arg: NodeId, axis: usize, (start, end): (usize, usize)) -> Vec<f64> {
+        let sizes = sizes(ir.shape(arg));
+        let inner: usize = sizes[axis + 1..].iter().product();
+        let rows = self.get(arg).chunks((sizes[axis] * inner).max(1));
+        rows.flat_map(|row| row[start * inner..end * inner].to_vec()).collect()
+    }
+
+    fn pad(&self, ir: &Ir, arg: NodeId, axis: usize, (before, after): (usize, usize)) -> Vec<f64> {
+        let sizes = sizes(ir.shape(arg));
+        let inner: usize = sizes[axis + 1..].iter().product();
+        let zeros = |count: usize| std::iter::repeat_n(0.0, count * inner);
+        let rows = self.get(arg).chunks((sizes[axis] * inner).max(1));
+        rows.flat_map(|row| zeros(before).chain(row.to_vec()).chain(zeros(after))).collect()
+    }
+}
+
+/// A sum whose terms have this total size, without rounding where they cancel.
+fn settled(sum: f64, size: f64) -> f64 {
+    if sum.abs() <= ROUNDING * size { 0.0 } else { sum }
+}
+
+/// Static sizes, then the width for every width axis.
+fn sizes(shape: &Shape) -> Vec<usize> {
+    shape.stat.iter().copied().chain(std::iter::repeat_n(WIDTH, shape.width)).collect()
+}
+
+/// How far one moves in the operand per step of each axis of the output.
+fn strides(ir: &Ir, arg: &Arg, shape: &Shape) -> Vec<usize> {
+    let mut strides = vec![0; shape.stat.len() + shape.width];
+    let mut stride = 1;
+    let axes = arg.stat.iter().copied().chain(arg.width.iter().map(|axis| shape.stat.len() + axis));
+    let axes: Vec<usize> = axes.collect();
+    for (axis, size) in axes.iter().zip(sizes(ir.shape(arg.node))).rev() {
+        strides[*axis] += stride;
+        stride *= size;
+    }
+    strides
+}
+
+/// Calls `f` with every index of an array of these sizes, the last axis fastest.
+fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
+    let mut at = vec![0; sizes.len()];
+    for _ in 0..sizes.iter().product::<usize>() {
+        f(&at);
+        for axis in (0..sizes.len()).rev() {
+            at[axis] += 1;
+            if at[axis] < sizes[axis] {
+                break;
+            }
+            at[axis] = 0;
+        }
+    }
+}
