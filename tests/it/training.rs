@@ -86,7 +86,7 @@ impl Deep {
         };
         format!(
             "data xs : scalar[4, 3] = [[1, 0.5, -0.2], [0.3, -1, 0.4], [0.1, 0.2, 0.9], [-0.5, 0.5, 0.5]];
-data ys : scalar[4] = [1, -1, 0.5, 0];
+data ys : scalar[4] = [1, -1, 0.5, -0.3];
 net f(x : scalar[3]) {{
   param U : vec[3];
   {matrices}
