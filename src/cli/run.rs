@@ -101,18 +101,17 @@ pub(super) fn sampled(
     };
     let runs = on_threads(threads, all);
     bar.finish_and_clear();
-    if was_interrupted() {
-        complain(&format!(
-            "interrupted: {} of {} runs finished",
-            bar.position(),
-            bar.length().unwrap_or(0)
-        ));
-    }
-    let finished = |runs: Vec<RunResult>| runs.into_iter().filter(|run| !run.seeds.is_empty());
-    runs.map(|runs| finished(runs).collect()).map_err(|problem| {
+    let runs = runs.map_err(|problem| {
         session.diags.push(*problem);
         session.wrong()
-    })
+    })?;
+    let runs: Vec<RunResult> = runs.into_iter().filter(|run| !run.seeds.is_empty()).collect();
+    if was_interrupted() {
+        let finished: usize = runs.iter().map(|run| run.seeds.len()).sum();
+        let all = plan.widths.len() * plan.common.seeds;
+        complain(&format!("interrupted: {finished} of {all} runs finished"));
+    }
+    Ok(runs)
 }
 
 fn report(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Report {
@@ -148,9 +147,11 @@ fn report(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Report {
     }
     let heading = if plan.common.seeds > 1 { "mean ± standard error" } else { "value" };
     let table = table::table(&["output", "width", heading], &shown);
-    let seeds =
-        format!("seeds {}…{}", plan.common.seed, plan.common.seed + plan.common.seeds as u64 - 1);
-    let seeds = if plan.common.seeds == 1 { format!("seed {}", plan.common.seed) } else { seeds };
+    let all = || runs.iter().flat_map(|run| run.seeds.iter().copied());
+    let seeds = match (all().min(), all().max()) {
+        (Some(first), Some(last)) if first < last => format!("seeds {first}…{last}"),
+        _ => format!("seed {}", plan.common.seed),
+    };
     let table = if shown.is_empty() { String::new() } else { table + "\n" };
     let text = format!("{table}{lines}{seeds}, {}", plan.common.precision.name());
     Report { text, json: json_of(session, runs, plan), rows, arrays: arrays(runs) }

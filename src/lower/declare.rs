@@ -114,7 +114,10 @@ impl Lowerer<'_> {
                 Diagnostic::without_place(codes::UNKNOWN_OVERRIDE, codes::UNKNOWN_OVERRIDE.title())
                     .note(format!("found:    --set {name}=…"))
                     .note("expected: the name of a `const` of the program");
-            if let Some(near) = suggest::nearest(name, known) {
+            let others = known.filter(|known| known != name);
+            if self.scopes[0].names.contains_key(name) {
+                problem = problem.help(format!("`{name}` is declared, but not by `const`"));
+            } else if let Some(near) = suggest::nearest(name, others) {
                 problem = problem.help(format!("did you mean `{near}`?"));
             }
             self.diags.push(problem);

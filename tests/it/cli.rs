@@ -378,3 +378,16 @@ fn too_many_particles_or_threads_are_no_fault() {
     assert!(error(&many).contains("E0801"), "{}", error(&many));
     folder.expect(0, "limit m.tp --particles 64 --threads 20000");
 }
+
+#[test]
+fn agreement_to_the_last_digit_is_no_deviation() {
+    let folder = Folder::new();
+    folder.write("same.tp", "init x : vec ~ N(0, 1);\noutput 2, avg(x) * 0, avg(sign(x^2));\n");
+    let json = folder.expect(0, "compare same.tp --width 16,32 --seeds 2 --format json");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    for output in json["outputs"].as_array().expect("a list") {
+        for width in output["widths"].as_array().expect("a list") {
+            assert_eq!(width["z"][0], 0.0, "{output}");
+        }
+    }
+}

@@ -126,3 +126,20 @@ fn cost_counts_arrays_and_pairs() {
     assert!((1e6..1.1e6).contains(&evaluations), "{evaluations}");
     assert!(cost(&matrices, &RunOptions { memory: 1 << 20, ..wide }).is_err());
 }
+
+/// An interrupted sweep keeps the seeds it had.
+#[test]
+fn no_seed_begins_after_a_stop() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let finished = AtomicUsize::new(0);
+    let done = || {
+        finished.fetch_add(1, Ordering::Relaxed);
+    };
+    let stop = || finished.load(Ordering::Relaxed) >= 2;
+    let progress = tpc::finite::Progress { done: &done, stop: &stop };
+    let options = options(600, 50, Precision::F32);
+    let run = tpc::finite::simulate_until(&program(TRAINED), &options, &progress);
+    let run = run.expect("it runs");
+    assert_eq!(run.seeds, [0, 1]);
+    assert!(run.outputs.iter().all(|output| output.values.len() == 2));
+}
