@@ -113,6 +113,12 @@ impl Atoms {
         {
             return true;
         }
+        if !narrow
+            && !self.analytic[id.index()]
+            && self.generic.never_zero(ir, id).is_some_and(|never| never)
+        {
+            return true;
+        }
         let factors: Vec<NodeId> = match ir.node(id) {
             Node::Init(_) => return true,
             Node::Map { op, args, .. } => args[..factors(*op)].iter().map(|arg| arg.node).collect(),

@@ -3,6 +3,9 @@
 //! An analytic function of continuous variables is 0 almost nowhere or everywhere, so one random point decides. Here the
 //! point is a small network with true random matrices: linearity and adjointness hold in it exactly, as they do for
 //! kets. What is 0 only at the limits of its scalars is not seen; the limit engine tests that.
+//!
+//! A function with kinks or jumps is analytic on pieces, and some may be too rare to be met. There the choices are made
+//! freely: no unit is active, or each is by the toss of a coin.
 
 use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp, Shape};
 use crate::num::rng::Key;
@@ -13,6 +16,8 @@ use std::rc::Rc;
 const WIDTH: usize = 16;
 /// A value is 0 where it is 0 at so many points: relu(z) is 0 on all neurons of one with probability 2^−16.
 const POINTS: usize = 3;
+/// Points with free choices.
+const FREE: usize = 4;
 /// The most numbers that a point keeps.
 const MOST: usize = 1 << 24;
 /// Below this fraction of its terms a sum is rounding.
@@ -22,6 +27,8 @@ const ROUNDING: f64 = 1e-9;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Generic {
     points: Vec<Point>,
+    /// Points whose choices are free.
+    free: Vec<Point>,
 }
 
 impl Generic {
@@ -55,6 +62,26 @@ impl Generic {
         Some(false)
     }
 
+    /// Whether a value is nowhere 0 at the points, and at none where the choices of its pieces are free; `None` where it
+    /// takes too much memory.
+    pub(super) fn never_zero(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
+        for number in 0..POINTS {
+            if self.point(number).value(ir, node)?.contains(&0.0) {
+                return Some(false);
+            }
+        }
+        for number in 0..FREE {
+            if self.free.len() <= number {
+                let choices = if number == 0 { Choices::Inactive } else { Choices::Tossed };
+                self.free.push(Point { choices, ..Point::new(number as u64) });
+            }
+            if self.free[number].value(ir, node)?.contains(&0.0) {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
     fn point(&mut self, number: usize) -> &mut Point {
         while self.points.len() <= number {
             self.points.push(Point::new(self.points.len() as u64));
@@ -63,17 +90,30 @@ impl Generic {
     }
 }
 
+/// How kinks and jumps choose their piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choices {
+    /// As they are.
+    True,
+    /// Units are not active, conditions do not hold.
+    Inactive,
+    /// By the toss of a coin for each number.
+    Tossed,
+}
+
 /// One draw of all initial objects, and what was computed from it.
 #[derive(Clone, Debug)]
 struct Point {
     key: Key,
+    choices: Choices,
     values: Vec<Option<Rc<Vec<f64>>>>,
     left: usize,
 }
 
 impl Point {
     fn new(number: u64) -> Self {
-        Self { key: Key::new(0x6765_6e65).split(number), values: Vec::new(), left: MOST }
+        let key = Key::new(0x6765_6e65).split(number);
+        Self { key, choices: Choices::True, values: Vec::new(), left: MOST }
     }
 
     fn value(&mut self, ir: &Ir, node: NodeId) -> Option<Rc<Vec<f64>>> {
@@ -112,14 +152,16 @@ impl Point {
                 let init = ir.init(*init);
                 let mut values = vec![0.0; sizes(shape).iter().product()];
                 let key = self.key.fold_in(init.stream);
+                // matrices keep sizes: functions that saturate would seem to be 0 somewhere
+                let scale = if init.shape.width == 2 { 1.0 / (WIDTH as f64).sqrt() } else { 1.0 };
                 for (block, out) in values.chunks_mut(BLOCK).enumerate() {
-                    f64::block(key, init.law, 1.0, (block * BLOCK) as u64, out);
+                    f64::block(key, init.law, scale, (block * BLOCK) as u64, out);
                 }
                 values
             }
             Node::Width(_) | Node::Param(_) => return None,
             Node::Bind { arg, .. } => self.get(*arg).to_vec(),
-            Node::Map { op, args, shape } => self.map(ir, *op, shape, args),
+            Node::Map { op, args, shape } => self.map(ir, id, (*op, shape), args),
             Node::Reduce { op, arg, stat, width } => self.reduce(ir, *op, *arg, (stat, width)),
             Node::MatMul { mat, transpose, arg } => self.matmul(*mat, *transpose, *arg),
             Node::Index { arg, axis, at } => self.cut(ir, *arg, *axis, (*at, at + 1)),
@@ -159,7 +201,8 @@ impl Point {
         all
     }
 
-    fn map(&self, ir: &Ir, op: Prim, shape: &Shape, args: &[Arg]) -> Vec<f64> {
+    fn map(&self, ir: &Ir, id: NodeId, (op, shape): (Prim, &Shape), args: &[Arg]) -> Vec<f64> {
+        let coins = self.key.fold_in(1 << 30).split(u64::from(id.0));
         let sizes = sizes(shape);
         let operands: Vec<(&[f64], Vec<usize>)> =
             args.iter().map(|arg| (self.get(arg.node), strides(ir, arg, shape))).collect();
@@ -170,7 +213,15 @@ impl Point {
                 let place: usize = at.iter().zip(strides).map(|(i, stride)| i * stride).sum();
                 *number = values[place];
             }
-            let value = op.eval(&numbers);
+            let active = match self.choices {
+                Choices::True => None,
+                Choices::Inactive => Some(false),
+                Choices::Tossed => Some(coins.bits32(values.len() as u64) & 1 == 1),
+            };
+            let value = active
+                .filter(|_| shape.width > 0)
+                .and_then(|active| chosen(op, &numbers, active))
+                .unwrap_or_else(|| op.eval(&numbers));
             values.push(match op {
                 Prim::Add | Prim::Sub => settled(value, numbers[0].abs() + numbers[1].abs()),
                 _ => value,
@@ -235,6 +286,21 @@ impl Point {
         let rows = self.get(arg).chunks((sizes[axis] * inner).max(1));
         rows.flat_map(|row| zeros(before).chain(row.to_vec()).chain(zeros(after))).collect()
     }
+}
+
+/// A function on a piece of our choice; `None` for one that has no pieces.
+fn chosen(op: Prim, numbers: &[f64], active: bool) -> Option<f64> {
+    let on = if active { 1.0 } else { 0.0 };
+    Some(match op {
+        Prim::Step | Prim::Lt | Prim::Le | Prim::Eq => on,
+        Prim::Relu => on * numbers[0],
+        Prim::Sign if active => numbers[0].signum(),
+        Prim::Sign => 0.0,
+        Prim::Abs if active => -numbers[0],
+        Prim::Abs => numbers[0],
+        Prim::Min | Prim::Max => numbers[usize::from(active)],
+        _ => return None,
+    })
 }
 
 /// A sum whose terms have this total size, without rounding where they cancel.

@@ -130,14 +130,7 @@ impl Expander<'_> {
             Some(item) => Some(self.test(&item, count)?),
             None => None,
         };
-        let batch = match items.get("batch").cloned() {
-            Some(item) => Some(self.batch(&item)?),
-            None => None,
-        };
-        let schedule = match items.get("schedule").cloned() {
-            Some(item) => Some(self.value(&item)?),
-            None => None,
-        };
+        let (batch, schedule) = self.by_step(&items)?;
         Some(Plan {
             span,
             inputs,
@@ -156,6 +149,19 @@ impl Expander<'_> {
             schedule,
             batch,
         })
+    }
+
+    /// What may depend on the step.
+    fn by_step(&mut self, items: &Items<'_>) -> Option<(Option<Batch>, Option<Expr>)> {
+        let batch = match items.get("batch").cloned() {
+            Some(item) => Some(self.batch(&item)?),
+            None => None,
+        };
+        let schedule = match items.get("schedule").cloned() {
+            Some(item) => Some(self.value(&item)?),
+            None => None,
+        };
+        Some((batch, schedule))
     }
 
     fn items<'a>(&mut self, stmts: &'a [Stmt]) -> Items<'a> {

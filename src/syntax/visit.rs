@@ -24,6 +24,7 @@ fn block(block: &mut Block, visitor: &mut impl Visitor) {
 }
 
 /// Walks over one statement.
+#[allow(clippy::too_many_lines)] // a table: one line or two for each statement
 pub fn stmt(stmt: &mut Stmt, visitor: &mut impl Visitor) {
     visitor.span(&mut stmt.span);
     match &mut stmt.kind {

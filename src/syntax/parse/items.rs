@@ -20,8 +20,7 @@ fn mark_block(tokens: &mut [Lexeme], start: usize, source: &Source) -> usize {
     let mut depth = 0_usize;
     let mut parentheses = 0_usize;
     let mut first = false;
-    for at in start..tokens.len() {
-        let lexeme = tokens[at];
+    for (at, lexeme) in tokens.iter_mut().enumerate().skip(start) {
         let starts = first && depth == 1 && parentheses == 0;
         first = false;
         match lexeme.token {
@@ -41,7 +40,7 @@ fn mark_block(tokens: &mut [Lexeme], start: usize, source: &Source) -> usize {
             Token::Semi => first = depth == 1,
             Token::Name | Token::Optimizer if starts => {
                 let batch = source.text.get(lexeme.start..lexeme.end) == Some("batch");
-                tokens[at].token = if batch { Token::Batch } else { Token::Word };
+                lexeme.token = if batch { Token::Batch } else { Token::Word };
             }
             _ => {}
         }
