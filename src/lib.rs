@@ -1,8 +1,8 @@
 //! `tpc`: a compiler for Tensor Programs.
 //!
 //! ```text
-//! text → tokens → AST → HIR (names, indices) → IR (kinds, shapes, grad) → scales, parity → { finite run | limit }
-//!        syntax         resolve                 lower, check              analyze            finite     limit
+//! text → tokens → AST → plain AST (no nets) → IR (kinds, shapes, grad) → scales, parity → { finite run | limit }
+//!        syntax       resolve, expand          lower                      analyze            finite     limit
 //! ```
 //!
 //! A program is checked and lowered once; its two meanings differ only in what it means to apply an initial matrix:
