@@ -122,6 +122,63 @@ output f.train, f.loss;
     }
 }
 
+/// The report of `tpc compare` with so many particles, at one width, with so many seeds.
+fn compared(program: &str, numbers: [usize; 3]) -> Result<serde_json::Value, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = folder.path().join("net.tp");
+    std::fs::write(&file, program).map_err(|error| error.to_string())?;
+    let [particles, width, seeds] = numbers.map(|number| number.to_string());
+    let output = Command::new(env!("CARGO_BIN_EXE_tpc"))
+        .args(["compare", "--quiet", "--format", "json", "--particles", &particles])
+        .args(["--width", &width, "--seeds", &seeds])
+        .arg(&file)
+        .output()
+        .map_err(|error| error.to_string())?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Each option of a training: finite width agrees with the limit, and would not if one engine left the option away.
+#[test]
+fn every_option_acts_in_both_engines() {
+    let program = |items: &str| {
+        let net = Deep { layers: 2, optimizer: "momentum(lr = 0.3)", function: "tanh" }.program();
+        net.replace("steps 3;", &format!("steps 3; {items}"))
+    };
+    let numbers = |value: &serde_json::Value| -> Vec<f64> {
+        value.as_array().into_iter().flatten().filter_map(serde_json::Value::as_f64).collect()
+    };
+    let size = [1024, 512, 8];
+    let plain = compared(&program(""), size).expect("the plain training has a limit");
+    let plain = numbers(&plain["outputs"][0]["limit"]);
+    let mut problems = Vec::new();
+    for items in [
+        "batch (2, start = 2 * t);",
+        "batch (mask = [1, 0, 2, 0]);",
+        "schedule 0.5^t;",
+        "weight_decay 0.2;",
+        "clip 0.2;",
+        "normalize;",
+        "sigma 1.5;",
+    ] {
+        let report = compared(&program(items), size).expect("it has a limit");
+        let output = &report["outputs"][0];
+        let at = &output["widths"][0];
+        let (mean, stderr, z) = (numbers(&at["mean"]), numbers(&at["stderr"]), numbers(&at["z"]));
+        let most = z.iter().map(|z| z.abs()).fold(0.0, f64::max);
+        let allowed = sidak(4.0, z.len().max(1));
+        if most > allowed {
+            problems.push(format!("{items} |z| = {most:.2} > {allowed:.2}"));
+        }
+        let off = mean.iter().zip(&stderr).zip(&plain).filter(|((_, stderr), _)| **stderr > 0.0);
+        let most = off.map(|((mean, e), plain)| (mean - plain).abs() / e).fold(0.0, f64::max);
+        if most < 6.0 {
+            problems.push(format!("{items} changes the predictions by {most:.1} errors only"));
+        }
+    }
+    complain(&problems);
+}
+
 /// µ-limits of networks of several depths, optimizers and functions against finite width. `TPC_DEEP=full` tries them
 /// all, at width 2048 with 16 seeds; without it, a few, smaller ones.
 #[test]
