@@ -6,10 +6,10 @@ pub mod compare;
 
 pub use crate::expand::Settings;
 
-use crate::analyze::verdict::{TrainedParam, Training, Verdict, verdict};
+use crate::analyze::verdict::{Verdict, verdict};
 use crate::analyze::{Facts, analyze};
 use crate::diag::{Diagnostic, Diags, Severity, codes};
-use crate::expand::{Expanded, Trained, expand};
+use crate::expand::{Expanded, expand};
 use crate::ir::Program;
 use crate::lower::lower;
 use crate::resolve::modules::inline_modules;
@@ -107,9 +107,9 @@ pub fn verdicts(
     let plain = &expanded.program;
     let program =
         with_deep_stack(|| lower(plain, sources, loader, &settings.constants, &mut diags));
-    let trained = expanded.trained.iter().map(training);
+    let trained = expanded.trained.iter();
     program.map_or_else(Vec::new, |program| {
-        trained.map(|training| verdict(&program, &training)).collect()
+        trained.map(|training| verdict(&program, training)).collect()
     })
 }
 
@@ -122,25 +122,6 @@ fn failures(verdicts: &[Verdict]) -> Vec<Diagnostic> {
             .collect::<Vec<_>>()
     };
     verdicts.iter().flat_map(of).collect()
-}
-
-/// What the analysis has to know of a `train` block.
-fn training(trained: &Trained) -> Training {
-    let param = |param: &crate::expand::TrainedParam| TrainedParam {
-        name: param.name.clone(),
-        span: param.span,
-        width: param.width,
-        abcd: param.abcd,
-        gradient: param.gradient.clone(),
-        update: param.update.clone(),
-    };
-    Training {
-        net: trained.net.clone(),
-        span: trained.span,
-        params: trained.params.iter().map(param).collect(),
-        prediction: trained.prediction.clone(),
-        out: trained.out,
-    }
 }
 
 /// Parses, expands and lowers a file: what finite width needs. Scales do not matter there.

@@ -2,7 +2,7 @@
 //!
 //! From tree to tree: a `net` and an `optimizer` become `def`s, the parameters `init`s and `var`s, the training a loop
 //! over steps (docs/language/training.md; sections 2.2 and 2.9.2 of [TP4b]). Nothing later knows that a network was
-//! there, except by the names in [`Trained`]. Positions are those of the statement that a piece stands for.
+//! there, except by the names in [`Training`]. Positions are those of the statement that a piece stands for.
 
 mod contracted;
 mod exact;
@@ -15,7 +15,7 @@ mod scheme;
 mod train;
 
 use crate::diag::{Code, Diagnostic, Diags};
-use crate::ir::Exponent;
+use crate::ir::training::Training;
 use crate::resolve::suggest;
 use crate::source::{SourceMap, Span};
 use crate::syntax::ast::{Program, Stmt, StmtKind};
@@ -43,39 +43,7 @@ pub struct Expanded {
     /// The plain program.
     pub program: Program,
     /// In source order.
-    pub trained: Vec<Trained>,
-}
-
-/// The names that a `train` block left in the plain program.
-#[derive(Clone, Debug)]
-pub struct Trained {
-    /// The network.
-    pub net: String,
-    /// The head of the `train` statement.
-    pub span: Span,
-    /// The power of n by which the output is divided.
-    pub out: Exponent,
-    /// The prediction on the batch, bound once in each step before the update.
-    pub prediction: String,
-    /// In order of declaration.
-    pub params: Vec<TrainedParam>,
-}
-
-/// One parameter of a trained network.
-#[derive(Clone, Debug)]
-pub struct TrainedParam {
-    /// Its name in the network.
-    pub name: String,
-    /// Where it is declared.
-    pub span: Span,
-    /// How many width axes it has.
-    pub width: usize,
-    /// a, b, c, d.
-    pub abcd: [Exponent; 4],
-    /// The input of Q, bound once in each step.
-    pub gradient: String,
-    /// What is subtracted from the parameter, bound once in each step.
-    pub update: String,
+    pub trained: Vec<Training>,
 }
 
 /// Replaces every `net`, `optimizer` and `train`.
@@ -124,7 +92,7 @@ struct Expander<'a> {
     plans: BTreeMap<String, Option<Rc<Plan>>>,
     /// Optimizers whose block has been written, and networks whose parameters have.
     written: Vec<String>,
-    trained: Vec<Trained>,
+    trained: Vec<Training>,
     out: Vec<Stmt>,
     sources: &'a mut SourceMap,
     settings: &'a Settings,

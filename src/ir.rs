@@ -11,6 +11,7 @@ pub mod node;
 pub mod passes;
 pub mod print;
 pub mod scalar;
+pub mod training;
 
 pub use node::{
     Arg, BindId, Binding, DataId, Exponent, Init, InitId, Law, Node, NodeId, Prim, Real, ReduceOp,

@@ -21,44 +21,14 @@ pub use failure::{Condition, Failure};
 pub use repair::Repair;
 pub use size::{Size, Sizes};
 
+pub use crate::ir::training::{TrainedParam, Training};
+
 use crate::ir::{Exponent, NodeId, Program};
 use crate::source::{SourceMap, Span};
 use flow::{Flow, Shifts};
 use mark::Marked;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-
-/// What `train f on (xs, ys) { … }` leaves in a lowered program that unrolls at least three steps.
-#[derive(Clone, Debug)]
-pub struct Training {
-    /// The net's name.
-    pub net: String,
-    /// The `train` statement.
-    pub span: Span,
-    /// What is trained.
-    pub params: Vec<TrainedParam>,
-    /// The name in [`Program::named`] of the prediction on the batch: its t-th value is made before update t.
-    pub prediction: String,
-    /// a_out: the prediction contains the factor n^(−out).
-    pub out: Exponent,
-}
-
-/// One parameter: the net uses n^(−a)·w, with w ~ N(0, σ² n^(−2b)) at first.
-#[derive(Clone, Debug)]
-pub struct TrainedParam {
-    /// Its name.
-    pub name: String,
-    /// Where it is declared.
-    pub span: Span,
-    /// 0 for a scalar, 1 for a vec, 2 for a mat.
-    pub width: usize,
-    /// a, b, c, d (Def. 2.9.7 of [TP4b]).
-    pub abcd: [Exponent; 4],
-    /// The name of n^d · ∂loss/∂w, the input of Q, once per step.
-    pub gradient: String,
-    /// The name of n^(−c) · step, which is subtracted from w (or from (1 − λ) w), once per step.
-    pub update: String,
-}
 
 /// What a nontrivial, stable and faithful parametrization does (Theorem 2.8.19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! A `train` block becomes a loop: predictions, loss, gradients, optimizer, updates ([TP4b], section 2.1 and (2.54)).
 
+use super::Expander;
 use super::items::{Batch, Loss, Plan};
 use super::net::{Weight, input_part};
 use super::quote::{factor, quote};
-use super::{Expander, Trained, TrainedParam};
+use crate::ir::training::{TrainedParam, Training};
 use crate::source::Span;
 use crate::syntax::ast::{Block, Expr, ExprKind, Name, Number, Range, Stmt, StmtKind};
 use std::rc::Rc;
@@ -15,7 +16,7 @@ impl Expander<'_> {
         for rule in &plan.rules {
             self.write_optimizer(&rule.optimizer);
         }
-        let training = Training {
+        let training = TrainBlock {
             net: net.to_owned(),
             weights: self.nets[net].params.clone(),
             plan: plan.clone(),
@@ -41,12 +42,12 @@ impl Expander<'_> {
         self.trained.push(trained);
     }
 
-    fn part(&self, training: &Training, part: &str) -> String {
+    fn part(&self, training: &TrainBlock, part: &str) -> String {
         self.names.of_part(&training.net, part)
     }
 
     /// The names of the arrays of inputs, or of a part of them.
-    fn arrays(&self, training: &Training, prefix: &str) -> Vec<String> {
+    fn arrays(&self, training: &TrainBlock, prefix: &str) -> Vec<String> {
         let count = training.plan.inputs.len();
         (0..count)
             .map(|k| self.part(training, &format!("{prefix}{}", input_part(k, count))))
@@ -54,7 +55,7 @@ impl Expander<'_> {
     }
 
     /// `let name[i] = f(…, xs[i]);`
-    fn predict(&self, training: &Training, name: &str, arrays: &[String]) -> Vec<Stmt> {
+    fn predict(&self, training: &TrainBlock, name: &str, arrays: &[String]) -> Vec<Stmt> {
         let inputs: Vec<String> = arrays.iter().map(|array| format!("{array}[i]")).collect();
         let inputs = inputs.join(", ");
         let Some(mut value) = self.applied(&training.net, "", &inputs) else { return Vec::new() };
@@ -67,7 +68,7 @@ impl Expander<'_> {
     }
 
     /// The sum of the loss over all samples.
-    fn total_loss(training: &Training, prediction: &str, targets: &str) -> String {
+    fn total_loss(training: &TrainBlock, prediction: &str, targets: &str) -> String {
         match &training.plan.loss {
             Loss::Square => format!("sum(({prediction} - {targets})^2) / 2"),
             Loss::Function(name) => format!("sum({}({prediction}, {targets}))", name.text),
@@ -75,7 +76,7 @@ impl Expander<'_> {
     }
 
     /// Row 0 of what is tracked, and the first states.
-    fn before(&self, training: &Training) -> Vec<Stmt> {
+    fn before(&self, training: &TrainBlock) -> Vec<Stmt> {
         let (plan, span) = (&training.plan, training.plan.span);
         let part = |name: &str| self.part(training, name);
         let first = part("first");
@@ -108,7 +109,7 @@ impl Expander<'_> {
     }
 
     /// Predictions on the batch and their loss.
-    fn forward(&self, training: &Training) -> Vec<Stmt> {
+    fn forward(&self, training: &TrainBlock) -> Vec<Stmt> {
         let (plan, span) = (&training.plan, training.plan.span);
         let part = |name: &str| self.part(training, name);
         let (prediction, targets, loss) = (part("pred"), part("targets"), part("fit"));
@@ -153,7 +154,7 @@ impl Expander<'_> {
     }
 
     /// The input of every Q: n^d · ∂loss/∂w.
-    fn backward(&self, training: &Training) -> Vec<Stmt> {
+    fn backward(&self, training: &TrainBlock) -> Vec<Stmt> {
         let loss = self.part(training, "fit");
         let one = |(weight, abcd): (&Weight, &[crate::ir::Exponent; 4])| {
             let name = &weight.name.text;
@@ -165,7 +166,7 @@ impl Expander<'_> {
     }
 
     /// Steps of all parameters, then the parameters and states themselves.
-    fn updates(&self, training: &Training) -> Vec<Stmt> {
+    fn updates(&self, training: &TrainBlock) -> Vec<Stmt> {
         let mut steps = Vec::new();
         let mut assignments = Vec::new();
         for place in 0..training.weights.len() {
@@ -178,7 +179,7 @@ impl Expander<'_> {
     }
 
     /// The step of one parameter, and what it changes.
-    fn update(&self, training: &Training, place: usize) -> (Vec<Stmt>, Vec<Stmt>) {
+    fn update(&self, training: &TrainBlock, place: usize) -> (Vec<Stmt>, Vec<Stmt>) {
         let plan = &training.plan;
         let weight = &training.weights[place];
         let (name, span) = (&weight.name.text, plan.optimizer_span);
@@ -221,7 +222,7 @@ impl Expander<'_> {
 
     /// The update n^(−c) · step, after schedule, normalisation and clipping. Norms are those of what Q gives, without the
     /// learning rate `rate`; divided by n^e with e = 1 for a mat, 1/2 for a vec (Def. 2.10.4), of each mat by itself.
-    fn limited(&self, training: &Training, place: usize, rate: Option<&Expr>) -> Vec<Stmt> {
+    fn limited(&self, training: &TrainBlock, place: usize, rate: Option<&Expr>) -> Vec<Stmt> {
         let plan = &training.plan;
         let weight = &training.weights[place];
         let part = |part: &str| self.part(training, &format!("{}_{part}", weight.name.text));
@@ -254,7 +255,7 @@ impl Expander<'_> {
     }
 
     /// The next row of what is tracked.
-    fn after(&self, training: &Training) -> Vec<Stmt> {
+    fn after(&self, training: &TrainBlock) -> Vec<Stmt> {
         let span = training.plan.span;
         let part = |name: &str| self.part(training, name);
         let now = part("now");
@@ -271,7 +272,7 @@ impl Expander<'_> {
         stmts
     }
 
-    fn trained_names(&self, training: &Training) -> Trained {
+    fn trained_names(&self, training: &TrainBlock) -> Training {
         let param = |(weight, abcd): (&Weight, &[crate::ir::Exponent; 4])| {
             let part = |part: &str| self.part(training, &format!("{}_{part}", weight.name.text));
             TrainedParam {
@@ -284,7 +285,7 @@ impl Expander<'_> {
             }
         };
         let scheme = &training.plan.scheme;
-        Trained {
+        Training {
             net: training.net.clone(),
             span: training.plan.span,
             out: scheme.out,
@@ -295,7 +296,7 @@ impl Expander<'_> {
 }
 
 /// A network with its parameters and how it is trained.
-struct Training {
+struct TrainBlock {
     net: String,
     weights: Vec<Weight>,
     plan: Rc<Plan>,

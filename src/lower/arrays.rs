@@ -49,12 +49,11 @@ impl Lowerer<'_> {
             [_] if which == 0 => return self.mean_of_all(val, span),
             _ => return Value::Tensor(val.clone()),
         };
-        let (gone, kept) = if which == 1 { (*column, *row) } else { (*row, *column) };
+        let gone = if which == 1 { *column } else { *row };
         self.ir.here = Some(span);
         let mean = self.ir.reduce(ReduceOp::Mean, val.node, vec![], vec![gone]);
         let shape = self.ir.shape(val.node).clone();
         let width = (0..shape.width).filter(|axis| *axis != gone).collect();
-        debug_assert!(kept != gone);
         let arg = Arg { node: mean, stat: (0..shape.stat.len()).collect(), width };
         let node = self.ir.map(Prim::Id, shape, vec![arg]);
         Value::Tensor(Val { node, known: None, ..val.clone() })
