@@ -158,3 +158,31 @@ fn parametrizations_are_shifts_of_each_other() {
     let (a, b) = (values(&program("mup;")), values(&program(shifted)));
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9), "{a:?} {b:?}");
 }
+
+/// a, b, c, d of U, W and v, and r of the net, in a family.
+fn family(name: &str) -> (Vec<String>, Option<String>) {
+    let mut sources = SourceMap::default();
+    let id = sources.add("test.tp", trained("optimizer adam(lr = 0.1);"));
+    let settings = Settings { parametrization: Some(name.to_owned()), ..Settings::default() };
+    let verdicts = driver::verdicts(&mut sources, id, &MemoryLoader::default(), &settings);
+    let row = |abcd: [crate::ir::Exponent; 4]| abcd.map(|e| e.to_string()).join(" ");
+    let rows = verdicts[0].params.iter().map(|param| row(param.abcd)).collect();
+    (rows, verdicts[0].r.map(|r| r.to_string()))
+}
+
+/// Defs. 2.9.11 and 2.9.12 of [TP4b]; UP_s lies between.
+#[test]
+fn families_have_their_exponents() {
+    let tables = [
+        ("mup", ["0 0 0 1", "0 1/2 1 1", "0 0 0 1"], "0"),
+        ("ntp", ["0 0 1/2 1/2", "1/2 0 1 1", "0 0 1/2 1/2"], "1/2"),
+        ("ups(1/4)", ["0 0 1/4 3/4", "0 1/2 5/4 3/4", "0 0 1/4 3/4"], "1/4"),
+        // the gradient of W is n^(-1/2), where Adam with a fixed ε is linear: n · n^(-1/2) is the change of W x
+        ("sp", ["0 0 0 0", "0 1/2 0 0", "0 1/2 0 0"], "-1/2"),
+    ];
+    for (name, rows, r) in tables {
+        let (found, found_r) = family(name);
+        assert_eq!(found, rows, "{name}");
+        assert_eq!(found_r.as_deref(), Some(r), "{name}");
+    }
+}
