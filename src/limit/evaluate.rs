@@ -6,6 +6,7 @@ use super::tails::tails;
 use crate::codegen::ExecError;
 use crate::codegen::{ExecOptions, Tuples, estimate as cost, initial_matrix, prepare};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
+use crate::num::rng::Key;
 use crate::num::stats::Summary;
 use ndarray::{ArrayD, Axis, concatenate};
 use rayon::prelude::*;
@@ -52,13 +53,6 @@ struct Size {
     /// In a block.
     n: usize,
     blocks: usize,
-}
-
-impl Size {
-    /// Other blocks.
-    fn with(self, n: usize) -> Self {
-        Self { n, ..self }
-    }
 }
 
 impl Default for LimitOptions {
@@ -192,7 +186,6 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         roots.extend([expect.node, expect.value, deviation]);
     }
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
-    let replicates = if samples { options.replicates.max(2) } else { 1 };
     let mut size = Size { n: 1, blocks: 1 };
     if samples {
         size = options.size(&ir, &roots, options.particles);
@@ -204,13 +197,21 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     let risks = risks(&mut ir, &roots);
     check_risks(&mut ir, &risks, options)?;
     check_tails(&ir, &roots, size.n.max(TAIL_PARTICLES).min(options.particles), options)?;
-    let mut half = run(&ir, &roots, size.with((size.n / 2).max(1)), replicates, options.seed)?;
     loop {
-        let whole = run(&ir, &roots, size, replicates, options.seed)?;
-        let errors = errors(&whole, &half);
+        let (whole, errors) = measured(&ir, &roots, size, options)?;
+        if std::env::var("DBG").is_ok() {
+            let rms = |v: &[f64]| (v.iter().map(|x| x * x).sum::<f64>() / v.len() as f64).sqrt();
+            eprintln!(
+                "N {} blocks {} se {:.5} err {:.5}",
+                size.n,
+                size.blocks,
+                rms(&whole.estimates[0].stderr),
+                rms(&errors[0])
+            );
+        }
         let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
         let enough = met && are_decided(program, &errors);
-        let twice = size.with(2 * size.n);
+        let twice = Size { n: 2 * size.n, ..size };
         if enough
             || !samples
             || options.excludes(&ir, &roots, twice)
@@ -223,11 +224,10 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
                 expects,
                 particles: if samples { size.n } else { 0 },
                 blocks: size.blocks,
-                replicates,
+                replicates: if samples { options.replicates } else { 1 },
                 met,
             });
         }
-        half = whole;
         size = twice;
     }
 }
@@ -268,31 +268,98 @@ fn is_sampled(ir: &Ir, root: NodeId) -> bool {
     ir.reachable(&[root]).iter().any(|id| matches!(ir.node(*id), Node::Init(_)))
 }
 
-/// The roots of each replicate, with streams that depend on N, so that different N are independent.
+/// The roots of each replicate.
 struct Sample {
     values: Vec<Vec<ArrayD<f64>>>,
     estimates: Vec<Estimate>,
 }
 
+/// A sample and the errors of its means.
+type Measured = (Sample, Vec<Vec<f64>>);
+
+/// The bias is of the order of 1/N, so it is the change from half as many particles: from the mean of both halves of the
+/// same particles, whose random errors are nearly those of the whole and cancel.
+fn measured(
+    ir: &Ir,
+    roots: &[NodeId],
+    size: Size,
+    options: &LimitOptions,
+) -> Result<Measured, LimitError> {
+    if size.n == 1 {
+        // nothing random
+        let whole = run(ir, roots, size, &[Part::Whole], 1, options.seed)?;
+        let errors = errors(&whole, &whole);
+        return Ok((whole, errors));
+    }
+    let runs = |parts: &[Part]| run(ir, roots, size, parts, options.replicates, options.seed);
+    let (whole, halves) = (runs(&[Part::Whole])?, runs(&[Part::First, Part::Second])?);
+    if std::env::var("DBG").is_ok() {
+        let k = whole.estimates[0].mean.len();
+        let r = options.replicates as f64;
+        let mut acc = [0.0; 5];
+        for e in 0..k {
+            let d: Vec<f64> = (0..options.replicates)
+                .map(|i| {
+                    let v = |s: &Sample, j: usize| *s.values[j][0].iter().nth(e).unwrap();
+                    v(&whole, i) - (v(&halves, 2 * i) + v(&halves, 2 * i + 1)) / 2.0
+                })
+                .collect();
+            let m = d.iter().sum::<f64>() / r;
+            let var = d.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (r - 1.0) / r;
+            acc[0] += m * m;
+            acc[1] += var;
+            acc[2] += whole.estimates[0].stderr[e].powi(2);
+        }
+        eprintln!(
+            "N {} blocks {} change {:.5} its se {:.5} bias^2 {:.2e} se {:.5}",
+            size.n,
+            size.blocks,
+            (acc[0] / k as f64).sqrt(),
+            (acc[1] / k as f64).sqrt(),
+            (acc[0] - acc[1]) / k as f64,
+            (acc[2] / k as f64).sqrt()
+        );
+    }
+    let errors = errors(&whole, &halves);
+    Ok((whole, errors))
+}
+
+/// Which particles.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Whole,
+    First,
+    Second,
+}
+
+/// Runs parts of replicates. Different N have different streams and are independent.
 fn run(
     ir: &Ir,
     roots: &[NodeId],
     size: Size,
+    parts: &[Part],
     replicates: usize,
     seed: u64,
 ) -> Result<Sample, LimitError> {
     let Size { n, blocks } = size;
-    let prepared = prepare::<f64>(ir, roots, n, &EXECUTION)?;
-    let one = |replicate: usize| {
-        let stream = ((n as u64) << 20) + replicate as u64;
-        let mut particles = Particles::in_blocks(&ir.inits, n, blocks, seed, stream);
+    let whole = matches!(parts, [Part::Whole]);
+    let prepared = prepare::<f64>(ir, roots, if whole { n } else { n / 2 }, &EXECUTION)?;
+    let one = |job: usize| {
+        let replicate = job / parts.len();
+        let key = Key::new(seed).split(((n as u64) << 20) + replicate as u64);
+        let mut particles = match parts[job % parts.len()] {
+            Part::Whole => Particles::in_blocks(&ir.inits, n, blocks, key),
+            Part::First => Particles::half(&ir.inits, n, blocks, key, false),
+            Part::Second => Particles::half(&ir.inits, n, blocks, key, true),
+        };
         prepared.run_blocks(&mut particles).map(|values| joined(ir, roots, values))
     };
+    let jobs = 0..replicates * parts.len();
     let values: Result<Vec<_>, ExecError> = if blocks == 1 {
-        (0..replicates).into_par_iter().map(one).collect()
+        jobs.into_par_iter().map(one).collect()
     } else {
         // blocks are done beside each other, and two replicates would take twice the memory
-        (0..replicates).map(one).collect()
+        jobs.map(one).collect()
     };
     let values = values?;
     let estimates = (0..roots.len())
@@ -341,7 +408,7 @@ fn estimate(values: &[Vec<ArrayD<f64>>], root: usize, wide: bool) -> Estimate {
 }
 
 /// √(se² + b²) and a floor for rounding.
-fn errors(whole: &Sample, half: &Sample) -> Vec<Vec<f64>> {
+fn errors(whole: &Sample, halves: &Sample) -> Vec<Vec<f64>> {
     let one = |(whole, half): (&Estimate, &Estimate)| {
         let entry = |k: usize| {
             let bias = whole.mean[k] - half.mean[k];
@@ -350,7 +417,7 @@ fn errors(whole: &Sample, half: &Sample) -> Vec<Vec<f64>> {
         };
         (0..whole.mean.len()).map(entry).collect()
     };
-    whole.estimates.iter().zip(&half.estimates).map(one).collect()
+    whole.estimates.iter().zip(&halves.estimates).map(one).collect()
 }
 
 fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
@@ -376,10 +443,8 @@ fn check_risks(ir: &mut Ir, risks: &[Risk], options: &LimitOptions) -> Result<()
         return Ok(());
     }
     let scalars: Vec<NodeId> = risks.iter().flat_map(|risk| risk.coefficients.clone()).collect();
-    let n = options.particles;
-    let one = |n: usize| run(ir, &scalars, Size { n, blocks: 1 }, options.replicates, options.seed);
-    let (half, whole) = (one(n / 2)?, one(n)?);
-    let errors = errors(&whole, &half);
+    let size = Size { n: options.particles, blocks: 1 };
+    let (whole, errors) = measured(ir, &scalars, size, options)?;
     let mut next = 0;
     for risk in risks {
         let own = next..next + risk.coefficients.len();
@@ -413,7 +478,7 @@ fn check_tails(
     }
     let values: Vec<NodeId> = tails.iter().map(|tail| tail.value).collect();
     let size = Size { n, blocks: 1 };
-    let sample = run(ir, &values, size, options.replicates, options.seed)?;
+    let sample = run(ir, &values, size, &[Part::Whole], options.replicates, options.seed)?;
     for (k, tail) in tails.iter().enumerate() {
         let columns: Vec<&ArrayD<f64>> = sample.values.iter().map(|values| &values[k]).collect();
         if !tail.has_mean(&columns) {

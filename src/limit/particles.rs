@@ -19,7 +19,7 @@ use crate::codegen::{Blocks, Matrices, MatrixRef, simd};
 use crate::ir::{Init, InitId, Law};
 use crate::num::rng::Key;
 use crate::num::special::normal_quantile;
-use columns::Columns;
+use columns::{Columns, Split};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -27,21 +27,21 @@ mod columns;
 
 /// A residual below this fraction of a column is rounding: the column lies in the span of the others.
 const DEPENDENT: f64 = 1e-12;
+/// With several blocks there are more columns than can be orthogonal to all others and stay a sample: below this fraction
+/// a residual gets an image that is only independent. Its products with others have an error of this times N^(−1/2).
+const SLIGHT: f64 = 0.05;
 /// Columns that are treated together, so that most of the work is products of matrices.
 const TOGETHER: usize = 128;
-/// Keys of columns are below, keys of blocks above.
-const BLOCKS: u64 = 1 << 40;
-
 /// Blocks of N particles, and what every matrix has done to them. Inner products are means over all blocks: a basis of
 /// many columns needs many particles, where means over pairs of particles, which stay inside a block, need few.
 #[derive(Debug)]
 pub struct Particles {
     n: usize,
     inits: Vec<Init>,
-    /// One for each block.
-    keys: Vec<Key>,
+    /// For each block the keys of its pieces, which are drawn by themselves.
+    keys: Vec<Vec<Key>>,
     /// How many columns were drawn: each has its own key.
-    drawn: u64,
+    count: u64,
     /// Orthonormal basis of all columns so far.
     all: Columns,
     /// For each matrix: what it and what its transpose were applied to.
@@ -60,18 +60,28 @@ struct Side {
 impl Particles {
     /// N particles of the initial objects `inits`; equal seeds and streams give equal particles.
     pub fn new(inits: &[Init], n: usize, seed: u64, stream: u64) -> Self {
-        Self::in_blocks(inits, n, 1, seed, stream)
+        Self::in_blocks(inits, n, 1, Key::new(seed).split(stream))
     }
 
-    /// Several blocks of N particles.
-    pub fn in_blocks(inits: &[Init], n: usize, blocks: usize, seed: u64, stream: u64) -> Self {
-        let key = Key::new(seed).split(stream);
-        let others = (1..blocks as u64).map(|block| key.split(BLOCKS + block));
+    /// Several blocks of N particles, N even: in each block the particles of both halves.
+    pub fn in_blocks(inits: &[Init], n: usize, blocks: usize, key: Key) -> Self {
+        let pieces = |block: u64| vec![key.split(2 * block), key.split(2 * block + 1)];
+        Self::of_pieces(inits, n, (0..blocks as u64).map(pieces).collect())
+    }
+
+    /// The first or second half of the particles of every such block.
+    pub fn half(inits: &[Init], n: usize, blocks: usize, key: Key, second: bool) -> Self {
+        let piece = |block: u64| vec![key.split(2 * block + u64::from(second))];
+        Self::of_pieces(inits, n / 2, (0..blocks as u64).map(piece).collect())
+    }
+
+    fn of_pieces(inits: &[Init], n: usize, keys: Vec<Vec<Key>>) -> Self {
+        let blocks = keys.len();
         let mut particles = Self {
             n,
             inits: inits.to_vec(),
-            keys: std::iter::once(key).chain(others).collect(),
-            drawn: 0,
+            keys,
+            count: 0,
             all: Columns::new(n, blocks),
             sides: BTreeMap::new(),
             orthogonal: true,
@@ -109,16 +119,16 @@ impl Particles {
         }
         let sizes = columns.norms();
         columns.remove(&self.all);
-        let (directions, _) = columns.orthonormalised(&sizes, DEPENDENT);
+        let directions = columns.split(&sizes, DEPENDENT).basis;
         self.all.extend(&directions.cut(0..directions.len().min(self.room())));
     }
 
     /// A new column.
     fn draw(&mut self, law: Law) -> Columns {
-        let (drawn, n, orthogonal) = (self.drawn, self.n, self.orthogonal);
-        self.drawn += 1;
-        let block = |key: &Key| {
-            let key = key.split(drawn);
+        let (count, n, orthogonal) = (self.count, self.n, self.orthogonal);
+        self.count += 1;
+        let piece = |key: &Key, n: usize| {
+            let key = key.split(count);
             if orthogonal {
                 return stratified(key, law, n);
             }
@@ -126,56 +136,62 @@ impl Particles {
             simd::draw(key, law, 1.0, 0, &mut column);
             column
         };
+        let block = |keys: &Vec<Key>| {
+            let (rest, each) = (n % keys.len(), n / keys.len());
+            let sizes = (0..keys.len()).map(|k| each + if k == 0 { rest } else { 0 });
+            keys.iter().zip(sizes).flat_map(|(key, n)| piece(key, n)).collect()
+        };
         Columns::of(n, self.keys.par_iter().map(block).collect())
     }
 
-    /// New standard Gaussian columns, independent of everything so far and of each other.
-    fn gaussians(&mut self, count: usize) -> Columns {
+    /// New standard Gaussian columns.
+    fn drawn(&mut self, count: usize) -> Columns {
         let mut drawn = self.none();
         for _ in 0..count {
             let column = self.draw(Law::Normal);
             drawn.extend(&column);
         }
+        drawn
+    }
+
+    /// New standard Gaussian columns; those marked are orthogonal to everything so far and to each other.
+    fn gaussians(&mut self, orthogonal: &[bool]) -> Columns {
+        let mut drawn = self.drawn(orthogonal.len());
         if !self.orthogonal {
             return drawn;
         }
-        let raw = drawn.clone();
-        drawn.remove(&self.all);
-        let (mut made, before) = (self.none(), self.all.len());
-        for k in 0..count {
-            if self.room() == 0 {
-                made.extend(&raw.column(k));
-                continue;
-            }
-            let mut column = drawn.column(k);
-            column.remove_from(&self.all, before);
-            column.scale(&[1.0 / column.norms()[0]]);
-            self.all.extend(&column);
-            made.extend(&column);
-        }
-        made
+        let mut room = self.room();
+        let mut take = |marked: &bool| {
+            let taken = *marked && room > 0;
+            room -= usize::from(taken);
+            taken
+        };
+        let marked: Vec<bool> = orthogonal.iter().map(&mut take).collect();
+        let mut made = drawn.only(&marked);
+        made.remove(&self.all);
+        let made = made.orthonormal();
+        self.all.extend(&made);
+        drawn.replace(&marked, &made);
+        drawn
     }
 
     /// W x (or Wᵀ x) for a few columns.
     fn apply_some(&mut self, matrix: MatrixRef, transpose: bool, x: Columns) -> Columns {
-        let zeros = vec![vec![0.0; self.n * x.len()]; self.keys.len()];
-        let mut y = Columns::of(self.n, zeros);
+        let mut y = Columns::zeros(self.n, self.keys.len(), x.len());
         if let Some(other) = self.sides.get(&(matrix, !transpose)) {
             y.add(&x.products(&other.images), &other.inputs);
         }
         let sizes = x.norms();
         let mut rest = x;
         if let Some(side) = self.sides.get(&(matrix, transpose)) {
-            for _ in 0..2 {
-                let parts = rest.products(&side.inputs);
-                rest.subtract(&parts, &side.inputs);
-                y.add(&parts, &side.images);
-            }
+            y.add(&rest.remove(&side.inputs), &side.images);
         }
-        let (inputs, parts) = rest.orthonormalised(&sizes, DEPENDENT);
+        let Split { basis: inputs, parts, shares } = rest.split(&sizes, DEPENDENT);
         if inputs.len() > 0 {
-            self.remember(inputs.clone());
-            let images = self.gaussians(inputs.len());
+            let least = if self.keys.len() > 1 { SLIGHT } else { 0.0 };
+            let large: Vec<bool> = shares.iter().map(|share| *share > least).collect();
+            self.remember(inputs.only(&large));
+            let images = self.gaussians(&large);
             y.add(&parts, &images);
             let none = self.none();
             let side = self
@@ -203,7 +219,7 @@ impl Blocks<f64> for Particles {
         let mut made = self.none();
         if law == Law::Normal {
             for start in (0..entries).step_by(TOGETHER) {
-                made.extend(&self.gaussians((entries - start).min(TOGETHER)));
+                made.extend(&self.gaussians(&vec![true; (entries - start).min(TOGETHER)]));
             }
         } else {
             for _ in 0..entries {

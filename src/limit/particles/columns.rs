@@ -5,12 +5,14 @@
 //! whose products are added in order, so that a result does not depend on the number of threads.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, concatenate};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// What a column keeps in [`Columns::remove`], beyond which a second pass would remove nothing but rounding.
-const KEPT: f64 = 0.1;
+mod cholesky;
+
+/// What a column must keep for one pass to be enough: rounding is then this much smaller than what is left.
+const KEPT: f64 = 1e-3;
 
 /// Columns of one length: in each block the n particles of one column after those of another.
 #[derive(Clone, Debug)]
@@ -23,6 +25,11 @@ impl Columns {
     /// None yet.
     pub(super) fn new(n: usize, blocks: usize) -> Self {
         Self { n, blocks: vec![Vec::new(); blocks] }
+    }
+
+    /// Zeros.
+    pub(super) fn zeros(n: usize, blocks: usize, count: usize) -> Self {
+        Self { n, blocks: vec![vec![0.0; n * count]; blocks] }
     }
 
     /// Columns one after the other, block by block.
@@ -50,11 +57,6 @@ impl Columns {
         Self { n: self.n, blocks: self.blocks.iter().map(cut).collect() }
     }
 
-    /// One column.
-    pub(super) fn column(&self, k: usize) -> Self {
-        self.cut(k..k + 1)
-    }
-
     pub(super) fn extend(&mut self, other: &Self) {
         for (block, other) in self.blocks.iter_mut().zip(&other.blocks) {
             block.extend_from_slice(other);
@@ -71,28 +73,12 @@ impl Columns {
         (0..self.len()).map(|k| (total(k) / self.particles() as f64).sqrt()).collect()
     }
 
-    /// Multiplies every column by its own factor.
-    pub(super) fn scale(&mut self, factors: &[f64]) {
-        let n = self.n;
-        self.blocks.par_iter_mut().for_each(|block| {
-            for (column, factor) in block.chunks_mut(n).zip(factors) {
-                column.iter_mut().for_each(|x| *x *= factor);
-            }
-        });
-    }
-
     /// ⟨x|e⟩ for every own column x and every column e of `basis`.
     pub(super) fn products(&self, basis: &Self) -> Array2<f64> {
-        self.products_from(basis, 0)
-    }
-
-    /// The same with the columns of `basis` from `first` on.
-    fn products_from(&self, basis: &Self, first: usize) -> Array2<f64> {
-        let (n, count) = (self.n, (self.len(), basis.len() - first));
+        let (n, count) = (self.n, (self.len(), basis.len()));
         let pairs = self.blocks.par_iter().zip(&basis.blocks);
         let parts: Vec<Array2<f64>> = pairs
             .map(|(own, other)| {
-                let other = &other[first * n..];
                 if count.0 == 1 {
                     let parts = other.chunks(n).map(|column| sum_of_products(own, column));
                     return Array2::from_shape_vec(count, parts.collect()).expect("one row");
@@ -109,19 +95,18 @@ impl Columns {
 
     /// Adds Σ_e parts[x, e] · e to every own column x.
     pub(super) fn add(&mut self, parts: &Array2<f64>, basis: &Self) {
-        self.add_from(1.0, parts, basis, 0);
+        self.add_scaled(1.0, parts, basis);
     }
 
     /// Subtracts the same.
     pub(super) fn subtract(&mut self, parts: &Array2<f64>, basis: &Self) {
-        self.add_from(-1.0, parts, basis, 0);
+        self.add_scaled(-1.0, parts, basis);
     }
 
-    fn add_from(&mut self, sign: f64, parts: &Array2<f64>, basis: &Self, first: usize) {
+    fn add_scaled(&mut self, sign: f64, parts: &Array2<f64>, basis: &Self) {
         let (n, count) = (self.n, self.len());
         let pairs = self.blocks.par_iter_mut().zip(&basis.blocks);
         pairs.for_each(|(own, other)| {
-            let other = &other[first * n..];
             if count == 1 {
                 for (part, column) in parts.iter().zip(other.chunks(n)) {
                     add(own, sign * part, column);
@@ -132,51 +117,98 @@ impl Columns {
         });
     }
 
-    /// Removes the components along the columns of an orthonormal basis from `first` on, so that nothing but rounding is
-    /// left of them: a second time where the first left little of a column.
-    pub(super) fn remove_from(&mut self, basis: &Self, first: usize) {
-        if self.len() == 0 || basis.len() == first {
-            return;
+    /// Removes the components along the columns of an orthonormal basis, so that nothing but rounding is left of them, and
+    /// returns them: a second time where the first left little of a column.
+    pub(super) fn remove(&mut self, basis: &Self) -> Array2<f64> {
+        let mut removed = Array2::zeros((self.len(), basis.len()));
+        if removed.is_empty() {
+            return removed;
         }
         let before = self.norms();
         for _ in 0..2 {
-            let parts = self.products_from(basis, first);
-            self.add_from(-1.0, &parts, basis, first);
+            let parts = self.products(basis);
+            self.subtract(&parts, basis);
+            removed += &parts;
             let after = self.norms();
             if before.iter().zip(after).all(|(before, after)| after >= KEPT * before) {
-                return;
+                break;
+            }
+        }
+        removed
+    }
+
+    /// Splits the columns as Σ_e parts[x, e] · e with orthonormal e, each along what is left of a column beyond those before
+    /// it. Less than `least` times its `size` is taken for rounding.
+    ///
+    /// Directions come from Gram matrices, round by round over a range of sizes in which these are exact enough.
+    pub(super) fn split(mut self, sizes: &[f64], least: f64) -> Split {
+        let count = self.len();
+        let (mut basis, mut shares) = (Self::new(self.n, self.blocks.len()), Vec::new());
+        let mut parts = Array2::zeros((count, 0));
+        let mut rest: Vec<usize> = (0..count).collect();
+        while !rest.is_empty() {
+            let own = self.chosen(&rest);
+            let sizes: Vec<f64> = rest.iter().map(|k| sizes[*k]).collect();
+            let chosen = cholesky::chosen(own.products(&own), &sizes, least);
+            if chosen.is_empty() {
+                break;
+            }
+            let order: Vec<usize> = chosen.iter().map(|(k, _)| rest[*k]).collect();
+            shares.extend(chosen.iter().map(|(_, share)| share));
+            let mut directions = self.chosen(&order).orthonormal();
+            directions.remove(&basis);
+            let directions = directions.orthonormal();
+            let along = self.products(&directions);
+            self.subtract(&along, &directions);
+            parts = concatenate![Axis(1), parts, along];
+            basis.extend(&directions);
+            rest.retain(|k| !order.contains(k));
+        }
+        Split { basis, parts, shares }
+    }
+
+    /// An orthonormal basis of columns that are far from dependent: of the first k for every k.
+    pub(super) fn orthonormal(mut self) -> Self {
+        for _ in 0..2 {
+            let inverse = cholesky::inverse_factor(self.products(&self));
+            let mut made = Self::zeros(self.n, self.blocks.len(), self.len());
+            made.add(&inverse, &self);
+            self = made;
+        }
+        self
+    }
+
+    /// The marked columns.
+    pub(super) fn only(&self, marked: &[bool]) -> Self {
+        let order: Vec<usize> = (0..marked.len()).filter(|k| marked[*k]).collect();
+        self.chosen(&order)
+    }
+
+    /// Puts other columns in the place of the marked ones.
+    pub(super) fn replace(&mut self, marked: &[bool], others: &Self) {
+        let n = self.n;
+        for (block, others) in self.blocks.iter_mut().zip(&others.blocks) {
+            let columns = block.chunks_mut(n).zip(marked).filter(|(_, marked)| **marked);
+            for ((column, _), other) in columns.zip(others.chunks(n)) {
+                column.copy_from_slice(other);
             }
         }
     }
 
-    /// The same along all of a basis.
-    pub(super) fn remove(&mut self, basis: &Self) {
-        self.remove_from(basis, 0);
+    /// Some of the columns, in an order.
+    fn chosen(&self, order: &[usize]) -> Self {
+        let column = |block: &Vec<f64>, k: usize| block[k * self.n..(k + 1) * self.n].to_vec();
+        let chosen = |block: &Vec<f64>| order.iter().flat_map(|k| column(block, *k)).collect();
+        Self { n: self.n, blocks: self.blocks.par_iter().map(chosen).collect() }
     }
+}
 
-    /// An orthonormal basis of the columns, and the columns in it. What is left of a column beyond those before it is
-    /// rounding if it is below `least` times its `size`.
-    pub(super) fn orthonormalised(&self, sizes: &[f64], least: f64) -> (Self, Array2<f64>) {
-        let mut basis = Self::new(self.n, self.blocks.len());
-        let mut all = Array2::zeros((sizes.len(), sizes.len()));
-        for (k, size) in sizes.iter().enumerate() {
-            let mut rest = self.column(k);
-            for _ in 0..2 {
-                let parts = rest.products(&basis);
-                rest.subtract(&parts, &basis);
-                let mut row = all.row_mut(k);
-                row.iter_mut().zip(&parts).for_each(|(all, part)| *all += part);
-            }
-            let left = rest.norms()[0];
-            if left > least * size {
-                rest.scale(&[1.0 / left]);
-                all[[k, basis.len()]] = left;
-                basis.extend(&rest);
-            }
-        }
-        let parts = all.slice_axis(Axis(1), (0..basis.len()).into()).to_owned();
-        (basis, parts)
-    }
+/// Columns in an orthonormal basis of their own.
+pub(super) struct Split {
+    pub(super) basis: Columns,
+    pub(super) parts: Array2<f64>,
+    /// For each direction, what was left of the column that it was made of, as a share of its size.
+    pub(super) shares: Vec<f64>,
 }
 
 fn view(block: &[f64], n: usize) -> ArrayView2<'_, f64> {
