@@ -74,7 +74,7 @@ impl Default for LimitOptions {
 /// beside each other.
 const EXECUTION: ExecOptions = ExecOptions { tuples: Tuples::Independent, largest_array: 1 << 24 };
 /// Particles in all blocks for each column of a program, at least: the bias is of the order of 1 over this.
-const PER_COLUMN: usize = 8;
+const PER_COLUMN: usize = 2;
 /// Roots of an `expect`: expression, value, deviation.
 const EXPECT_ROOTS: usize = 3;
 /// With fewer particles a tail is not measured.
@@ -199,16 +199,6 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     check_tails(&ir, &roots, size.n.max(TAIL_PARTICLES).min(options.particles), options)?;
     loop {
         let (whole, errors) = measured(&ir, &roots, size, options)?;
-        if std::env::var("DBG").is_ok() {
-            let rms = |v: &[f64]| (v.iter().map(|x| x * x).sum::<f64>() / v.len() as f64).sqrt();
-            eprintln!(
-                "N {} blocks {} se {:.5} err {:.5}",
-                size.n,
-                size.blocks,
-                rms(&whole.estimates[0].stderr),
-                rms(&errors[0])
-            );
-        }
         let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
         let enough = met && are_decided(program, &errors);
         let twice = Size { n: 2 * size.n, ..size };
@@ -293,33 +283,6 @@ fn measured(
     }
     let runs = |parts: &[Part]| run(ir, roots, size, parts, options.replicates, options.seed);
     let (whole, halves) = (runs(&[Part::Whole])?, runs(&[Part::First, Part::Second])?);
-    if std::env::var("DBG").is_ok() {
-        let k = whole.estimates[0].mean.len();
-        let r = options.replicates as f64;
-        let mut acc = [0.0; 5];
-        for e in 0..k {
-            let d: Vec<f64> = (0..options.replicates)
-                .map(|i| {
-                    let v = |s: &Sample, j: usize| *s.values[j][0].iter().nth(e).unwrap();
-                    v(&whole, i) - (v(&halves, 2 * i) + v(&halves, 2 * i + 1)) / 2.0
-                })
-                .collect();
-            let m = d.iter().sum::<f64>() / r;
-            let var = d.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (r - 1.0) / r;
-            acc[0] += m * m;
-            acc[1] += var;
-            acc[2] += whole.estimates[0].stderr[e].powi(2);
-        }
-        eprintln!(
-            "N {} blocks {} change {:.5} its se {:.5} bias^2 {:.2e} se {:.5}",
-            size.n,
-            size.blocks,
-            (acc[0] / k as f64).sqrt(),
-            (acc[1] / k as f64).sqrt(),
-            (acc[0] - acc[1]) / k as f64,
-            (acc[2] / k as f64).sqrt()
-        );
-    }
     let errors = errors(&whole, &halves);
     Ok((whole, errors))
 }
