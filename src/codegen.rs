@@ -49,6 +49,19 @@ pub trait Matrices<T> {
     }
 }
 
+/// Initial objects of several blocks of n positions that are one sample: means are over the positions of all blocks,
+/// sums over pairs of positions stay inside a block. Values are given and taken block by block.
+pub trait Blocks<T> {
+    /// How many blocks there are.
+    fn count(&self) -> usize;
+
+    /// As [`Matrices::initial`].
+    fn initial(&mut self, init: InitId) -> Vec<Vec<T>>;
+
+    /// As [`Matrices::apply`]; the matrix is one operator on the positions of all blocks.
+    fn apply(&mut self, matrix: MatrixRef, transpose: bool, x: Vec<Vec<T>>) -> Vec<Vec<T>>;
+}
+
 /// Why a program could not be executed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExecError {

@@ -155,6 +155,10 @@ pub(super) struct Accuracy {
     /// Particles to begin with, whatever they cost; otherwise 4096, or fewer where they would take too long
     #[arg(long, value_name = "N", value_parser = at_least::<16>)]
     pub(super) particles: Option<usize>,
+    /// Blocks of so many particles that share every mean but those over pairs of particles; otherwise 1, or more where
+    /// a program applies its matrices to many vectors
+    #[arg(long, value_name = "B", value_parser = at_least::<1>)]
+    pub(super) blocks: Option<usize>,
     /// Independent replicates
     #[arg(long, value_name = "R", default_value_t = 8, value_parser = at_least::<2>)]
     pub(super) replicates: usize,

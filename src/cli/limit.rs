@@ -55,6 +55,7 @@ pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
         seed,
         particles,
         most: standard.most.max(particles),
+        blocks: accuracy.blocks,
         replicates: accuracy.replicates,
         effort: if accuracy.particles.is_some() { f64::INFINITY } else { standard.effort },
         memory: super::files::available_memory() as f64,
@@ -97,7 +98,11 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
     let table = if shown.is_empty() { String::new() } else { table + "\n" };
     let effort = match limits.particles {
         0 => "nothing had to be sampled".to_owned(),
-        n => format!("{n} particles × {} replicates, seed {}", limits.replicates, options.seed),
+        n => {
+            let Limits { blocks, replicates, .. } = limits;
+            let blocks = if *blocks > 1 { format!("{blocks} blocks × ") } else { String::new() };
+            format!("{n} particles × {blocks}{replicates} replicates, seed {}", options.seed)
+        }
     };
     let arrays = limits.outputs.iter().filter(|output| output.kets.is_empty()).map(array);
     Report {
@@ -133,7 +138,8 @@ fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Va
         "seed": options.seed,
         "outputs": outputs,
         "particles": limits.particles,
+        "blocks": limits.blocks,
         "replicates": limits.replicates,
-        "provenance": output::provenance(session, json!({"seed": options.seed, "precision": "f64", "particles": limits.particles, "replicates": limits.replicates})),
+        "provenance": output::provenance(session, json!({"seed": options.seed, "precision": "f64", "particles": limits.particles, "blocks": limits.blocks, "replicates": limits.replicates})),
     })
 }

@@ -18,11 +18,13 @@ use super::jit::Loops;
 use super::normal::{Normal, normal};
 use super::plan::{Plan, Step, plan};
 use super::simd::Lanes;
-use super::{ExecError, Matrices, MatrixRef};
-use crate::ir::{Ir, Node, NodeId};
+use super::{Blocks, ExecError, Matrices};
+use crate::ir::{InitId, Ir, Node, NodeId};
 use crate::num::tensor::Tensor;
 pub use estimate::{Estimate, estimate};
 use ndarray::{ArrayD, IxDyn};
+use rayon::prelude::*;
+use std::collections::HashMap;
 use std::sync::Mutex;
 use store::Store;
 
@@ -105,15 +107,76 @@ impl<T: Lanes> Prepared<T> {
     /// # Errors
     /// A value that is not finite, or an initial matrix whose entries are needed but not there.
     pub fn run(&self, matrices: &mut dyn Matrices<T>) -> Result<Vec<ArrayD<f64>>, ExecError> {
-        let store = Store::new(&self.normal.ir, self.n, &self.spare);
-        let (normal, loops) = (&self.normal, &self.loops);
-        let mut machine = Machine { normal, n: self.n, matrices, loops, store };
-        machine.give(&self.given);
+        let mut machine = self.machine();
+        machine.give(&self.given, |init| matrices.initial(init));
         for (step, last) in self.steps.iter().zip(&self.last) {
-            machine.step(step)?;
-            machine.store.release(last, &normal.roots);
+            if let Step::Apply { matrix, transpose, products } = step {
+                let values = matrices.apply(*matrix, *transpose, &machine.operands(products));
+                machine.receive(products, values);
+            } else {
+                machine.step(step, Some(matrices))?;
+            }
+            machine.store.release(last, &self.normal.roots);
         }
-        normal.roots.iter().map(|root| machine.result(*root)).collect()
+        machine.results()
+    }
+
+    /// The values of the roots in each block. Blocks go from step to step together: what has no width axis is averaged
+    /// over them before it is used, so that it has the error of a mean over all positions.
+    ///
+    /// # Errors
+    /// A value that is not finite, or an initial matrix whose entries are needed: here they are operators.
+    pub fn run_blocks(
+        &self,
+        blocks: &mut dyn Blocks<T>,
+    ) -> Result<Vec<Vec<ArrayD<f64>>>, ExecError> {
+        let mut machines: Vec<Machine<T>> = (0..blocks.count()).map(|_| self.machine()).collect();
+        let mut initial: HashMap<InitId, Vec<Vec<T>>> = HashMap::new();
+        for id in &self.given {
+            if let Node::Init(init) = self.normal.ir.node(*id) {
+                let mut values = blocks.initial(*init);
+                values.reverse();
+                initial.insert(*init, values);
+            }
+        }
+        for machine in &mut machines {
+            let mut next = |init| initial.get_mut(&init).and_then(Vec::pop).unwrap_or_default();
+            machine.give(&self.given, &mut next);
+        }
+        for (step, last) in self.steps.iter().zip(&self.last) {
+            if let Step::Apply { matrix, transpose, products } = step {
+                let x = machines.iter().map(|machine| machine.operands(products)).collect();
+                let values = blocks.apply(*matrix, *transpose, x);
+                for (machine, values) in machines.iter_mut().zip(values) {
+                    machine.receive(products, values);
+                }
+            } else {
+                machines.par_iter_mut().try_for_each(|machine| machine.step(step, None))?;
+                self.average(&mut machines, step);
+            }
+            let roots = &self.normal.roots;
+            machines.iter_mut().for_each(|machine| machine.store.release(last, roots));
+        }
+        machines.iter().map(Machine::results).collect()
+    }
+
+    /// Averages what a step made without a width axis over the blocks.
+    fn average(&self, machines: &mut [Machine<'_, T>], step: &Step) {
+        let made = store::writes(step);
+        for id in made.iter().filter(|id| self.normal.ir.shape(**id).width == 0) {
+            let count = machines.len() as f64;
+            let mut mean = machines[0].store.tensor(*id).clone();
+            for (k, value) in mean.values.iter_mut().enumerate() {
+                let all = machines.iter().map(|machine| machine.store.tensor(*id).values[k]);
+                *value = all.sum::<f64>() / count;
+            }
+            machines.iter_mut().for_each(|machine| machine.store.set_tensor(*id, mean.clone()));
+        }
+    }
+
+    fn machine(&self) -> Machine<'_, T> {
+        let store = Store::new(&self.normal.ir, self.n, &self.spare);
+        Machine { normal: &self.normal, n: self.n, loops: &self.loops, store }
     }
 
     /// Memory of an n × n array of an earlier run, with whatever is in it.
@@ -153,7 +216,6 @@ pub(super) fn deep<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 struct Machine<'a, T: Lanes> {
     normal: &'a Normal,
     n: usize,
-    matrices: &'a mut dyn Matrices<T>,
     loops: &'a Loops<T>,
     store: Store<'a, T>,
 }
@@ -164,10 +226,10 @@ impl<T: Lanes> Machine<'_, T> {
     }
 
     /// Reads constants, data and initial values.
-    fn give(&mut self, given: &[NodeId]) {
+    fn give(&mut self, given: &[NodeId], mut initial: impl FnMut(InitId) -> Vec<T>) {
         for id in given {
             if let Node::Init(init) = self.normal.ir.node(*id) {
-                let values = self.matrices.initial(*init);
+                let values = initial(*init);
                 if self.ir().shape(*id).width == 0 {
                     self.store.set_static(*id, values.into_iter().map(T::f64).collect());
                 } else {
@@ -187,34 +249,44 @@ impl<T: Lanes> Machine<'_, T> {
         self.store.set_tensor(id, value);
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), ExecError> {
+    /// Any step but a product with an initial matrix; `matrices` where they are arrays that a pass may read.
+    fn step(
+        &mut self,
+        step: &Step,
+        matrices: Option<&mut dyn Matrices<T>>,
+    ) -> Result<(), ExecError> {
         match step {
             Step::Static(nodes) => nodes.iter().for_each(|id| self.static_value(*id)),
             Step::Loop(step) => self.entrywise(step),
-            Step::Apply { matrix, transpose, products } => {
-                self.apply(*matrix, *transpose, products);
-            }
-            Step::Nest(step) => self.nest(step)?,
+            Step::Apply { .. } => unreachable!("products with initial matrices are not local"),
+            Step::Nest(step) => self.nest(step, matrices)?,
             Step::Sample(step) => self.sample(step),
         }
         Ok(())
     }
 
-    /// One product with all columns that wait for it.
-    fn apply(&mut self, matrix: MatrixRef, transpose: bool, products: &[NodeId]) {
-        let mut columns = Vec::new();
-        let mut lengths = Vec::new();
-        for id in products {
-            let Node::MatMul { arg, .. } = self.normal.ir.node(*id) else { continue };
-            let x = self.store.columns(*arg);
-            columns.extend_from_slice(x);
-            lengths.push(x.len());
+    /// All columns that wait for one product.
+    fn operands(&self, products: &[NodeId]) -> Vec<T> {
+        products.iter().flat_map(|id| self.operand(*id)).copied().collect()
+    }
+
+    fn operand(&self, product: NodeId) -> &[T] {
+        match self.normal.ir.node(product) {
+            Node::MatMul { arg, .. } => self.store.columns(*arg),
+            _ => &[],
         }
-        let mut results = self.matrices.apply(matrix, transpose, &columns);
-        for (id, length) in products.iter().zip(lengths).rev() {
-            let own = results.split_off(results.len() - length);
+    }
+
+    /// The results of one product.
+    fn receive(&mut self, products: &[NodeId], mut results: Vec<T>) {
+        for id in products.iter().rev() {
+            let own = results.split_off(results.len() - self.operand(*id).len());
             self.store.set_columns(*id, own);
         }
+    }
+
+    fn results(&self) -> Result<Vec<ArrayD<f64>>, ExecError> {
+        self.normal.roots.iter().map(|root| self.result(*root)).collect()
     }
 
     fn result(&self, root: NodeId) -> Result<ArrayD<f64>, ExecError> {

@@ -4,10 +4,10 @@ use super::particles::Particles;
 use super::risks::{Risk, risks};
 use super::tails::tails;
 use crate::codegen::ExecError;
-use crate::codegen::{ExecOptions, Tuples, estimate as cost, prepare};
+use crate::codegen::{ExecOptions, Tuples, estimate as cost, initial_matrix, prepare};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
 use crate::num::stats::Summary;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis, concatenate};
 use rayon::prelude::*;
 
 /// What decides how the limit is evaluated.
@@ -21,6 +21,8 @@ pub struct LimitOptions {
     pub particles: usize,
     /// The largest number of particles to try.
     pub most: usize,
+    /// Blocks of so many particles in each replicate; without a number, as many as the columns of the program need.
+    pub blocks: Option<usize>,
     /// Independent replicates, at least 2.
     pub replicates: usize,
     /// The most evaluations of entrywise functions for one number of particles, over all replicates: a bound on time.
@@ -31,10 +33,31 @@ pub struct LimitOptions {
 
 impl LimitOptions {
     /// Whether so many particles are too many or take too long.
-    fn excludes(&self, ir: &Ir, roots: &[NodeId], n: usize) -> bool {
-        let taken = || cost(ir, roots, n, &EXECUTION, false);
-        n > self.most
-            || taken().is_ok_and(|taken| taken.evaluations * self.replicates as f64 > self.effort)
+    fn excludes(&self, ir: &Ir, roots: &[NodeId], size: Size) -> bool {
+        let runs = (self.replicates * size.blocks) as f64;
+        let taken = || cost(ir, roots, size.n, &EXECUTION, false);
+        size.n > self.most || taken().is_ok_and(|taken| taken.evaluations * runs > self.effort)
+    }
+
+    /// n particles in as many blocks as were asked for, or as keep the number of columns a small part of all particles.
+    fn size(&self, ir: &Ir, roots: &[NodeId], n: usize) -> Size {
+        let enough = (columns(ir, roots) * PER_COLUMN).div_ceil(n).next_power_of_two();
+        Size { n, blocks: self.blocks.unwrap_or(enough) }
+    }
+}
+
+/// Particles of one replicate.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    /// In a block.
+    n: usize,
+    blocks: usize,
+}
+
+impl Size {
+    /// Other blocks.
+    fn with(self, n: usize) -> Self {
+        Self { n, ..self }
     }
 }
 
@@ -44,6 +67,7 @@ impl Default for LimitOptions {
             tol: None,
             seed: 0,
             particles: 4096,
+            blocks: None,
             most: 65_536,
             replicates: 8,
             effort: 5e9,
@@ -55,6 +79,8 @@ impl Default for LimitOptions {
 /// Means over tuples are over independent copies; N × N arrays of more numbers are not kept, because replicates run
 /// beside each other.
 const EXECUTION: ExecOptions = ExecOptions { tuples: Tuples::Independent, largest_array: 1 << 24 };
+/// Particles in all blocks for each column of a program, at least: the bias is of the order of 1 over this.
+const PER_COLUMN: usize = 8;
 /// Roots of an `expect`: expression, value, deviation.
 const EXPECT_ROOTS: usize = 3;
 /// With fewer particles a tail is not measured.
@@ -101,8 +127,10 @@ pub struct Limits {
     pub outputs: Vec<LimitOutput>,
     /// In source order.
     pub expects: Vec<Expected>,
-    /// Particles used in the end; 0 if nothing had to be sampled.
+    /// Particles of each block in the end; 0 if nothing had to be sampled.
     pub particles: usize,
+    /// Blocks in each replicate.
+    pub blocks: usize,
     /// Replicates.
     pub replicates: usize,
     /// Whether the tolerance was met; true if none was asked for.
@@ -165,56 +193,72 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     }
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
     let replicates = if samples { options.replicates.max(2) } else { 1 };
-    let mut n = if samples { options.particles } else { 1 };
-    while n / 2 >= FEWEST && options.excludes(&ir, &roots, n) {
-        n /= 2;
+    let mut size = Size { n: 1, blocks: 1 };
+    if samples {
+        size = options.size(&ir, &roots, options.particles);
+        while size.n / 2 >= FEWEST && options.excludes(&ir, &roots, size) {
+            size = options.size(&ir, &roots, size.n / 2);
+        }
     }
-    check_memory(&ir, &roots, n, options)?;
+    check_memory(&ir, &roots, size, options)?;
     let risks = risks(&mut ir, &roots);
     check_risks(&mut ir, &risks, options)?;
-    check_tails(&ir, &roots, n.max(TAIL_PARTICLES).min(options.particles), options)?;
-    let mut half = run(&ir, &roots, (n / 2).max(1), replicates, options.seed)?;
+    check_tails(&ir, &roots, size.n.max(TAIL_PARTICLES).min(options.particles), options)?;
+    let mut half = run(&ir, &roots, size.with((size.n / 2).max(1)), replicates, options.seed)?;
     loop {
-        let whole = run(&ir, &roots, n, replicates, options.seed)?;
+        let whole = run(&ir, &roots, size, replicates, options.seed)?;
         let errors = errors(&whole, &half);
         let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
         let enough = met && are_decided(program, &errors);
+        let twice = size.with(2 * size.n);
         if enough
             || !samples
-            || options.excludes(&ir, &roots, 2 * n)
-            || check_memory(&ir, &roots, 2 * n, options).is_err()
+            || options.excludes(&ir, &roots, twice)
+            || check_memory(&ir, &roots, twice, options).is_err()
         {
             let kets = Replicates { whole: &whole, errors: &errors };
             let (outputs, expects) = collect(program, &ir, &kets);
             return Ok(Limits {
                 outputs,
                 expects,
-                particles: if samples { n } else { 0 },
+                particles: if samples { size.n } else { 0 },
+                blocks: size.blocks,
                 replicates,
                 met,
             });
         }
         half = whole;
-        n *= 2;
+        size = twice;
     }
+}
+
+/// How many columns there are, at most: initial vectors, inputs of matrices, and their images.
+fn columns(ir: &Ir, roots: &[NodeId]) -> usize {
+    let count = |id: &NodeId| match ir.node(*id) {
+        Node::Init(_) if ir.shape(*id).width == 1 => ir.shape(*id).entries(),
+        Node::MatMul { mat, .. } if initial_matrix(ir, *mat).is_some() => {
+            2 * ir.shape(*id).entries()
+        }
+        _ => 0,
+    };
+    ir.reachable(roots).iter().map(count).sum()
 }
 
 /// Refuses before anything is allocated: arrays of each replicate that runs, and the columns of its matrices.
 fn check_memory(
     ir: &Ir,
     roots: &[NodeId],
-    n: usize,
+    size: Size,
     options: &LimitOptions,
 ) -> Result<(), LimitError> {
-    let columns = |id: &NodeId| match ir.node(*id) {
-        Node::Init(_) if ir.shape(*id).width == 1 => ir.shape(*id).entries(),
-        // an input, its image, and the same in the basis of all columns
-        Node::MatMul { .. } => 4 * ir.shape(*id).entries(),
-        _ => 0,
-    };
-    let columns: usize = ir.reachable(roots).iter().map(columns).sum();
-    let numbers = cost(ir, roots, n, &EXECUTION, false)?.numbers + columns as f64 * n as f64;
-    let parallel = options.replicates.min(rayon::current_num_threads()) as f64;
+    // inputs and images, and the same in the basis of all columns
+    let columns = 2 * columns(ir, roots);
+    let numbers =
+        cost(ir, roots, size.n, &EXECUTION, false)?.numbers + columns as f64 * size.n as f64;
+    let parallel = match size.blocks {
+        1 => options.replicates.min(rayon::current_num_threads()),
+        blocks => blocks,
+    } as f64;
     let (bytes, memory) = (8.0 * parallel * numbers, options.memory);
     if bytes > memory { Err(LimitError::Memory { bytes, memory }) } else { Ok(()) }
 }
@@ -233,21 +277,44 @@ struct Sample {
 fn run(
     ir: &Ir,
     roots: &[NodeId],
-    n: usize,
+    size: Size,
     replicates: usize,
     seed: u64,
 ) -> Result<Sample, LimitError> {
+    let Size { n, blocks } = size;
     let prepared = prepare::<f64>(ir, roots, n, &EXECUTION)?;
     let one = |replicate: usize| {
         let stream = ((n as u64) << 20) + replicate as u64;
-        prepared.run(&mut Particles::new(&ir.inits, n, seed, stream))
+        let mut particles = Particles::in_blocks(&ir.inits, n, blocks, seed, stream);
+        prepared.run_blocks(&mut particles).map(|values| joined(ir, roots, values))
     };
-    let values: Result<Vec<_>, ExecError> = (0..replicates).into_par_iter().map(one).collect();
+    let values: Result<Vec<_>, ExecError> = if blocks == 1 {
+        (0..replicates).into_par_iter().map(one).collect()
+    } else {
+        // blocks are done beside each other, and two replicates would take twice the memory
+        (0..replicates).map(one).collect()
+    };
     let values = values?;
     let estimates = (0..roots.len())
         .map(|root| estimate(&values, root, ir.shape(roots[root]).width > 0))
         .collect();
     Ok(Sample { values, estimates })
+}
+
+/// The roots over all blocks: a value without a width axis is the same in each.
+fn joined(ir: &Ir, roots: &[NodeId], mut blocks: Vec<Vec<ArrayD<f64>>>) -> Vec<ArrayD<f64>> {
+    if blocks.len() == 1 {
+        return blocks.swap_remove(0);
+    }
+    let root = |k: usize| {
+        if ir.shape(roots[k]).width == 0 {
+            return blocks[0][k].clone();
+        }
+        let views: Vec<_> = blocks.iter().map(|block| block[k].view()).collect();
+        let last = Axis(views[0].ndim() - 1);
+        concatenate(last, &views).expect("blocks have one shape")
+    };
+    (0..roots.len()).map(root).collect()
 }
 
 /// Mean and standard error over replicates of each static entry; of a vec, of its mean.
@@ -310,8 +377,8 @@ fn check_risks(ir: &mut Ir, risks: &[Risk], options: &LimitOptions) -> Result<()
     }
     let scalars: Vec<NodeId> = risks.iter().flat_map(|risk| risk.coefficients.clone()).collect();
     let n = options.particles;
-    let half = run(ir, &scalars, n / 2, options.replicates, options.seed)?;
-    let whole = run(ir, &scalars, n, options.replicates, options.seed)?;
+    let one = |n: usize| run(ir, &scalars, Size { n, blocks: 1 }, options.replicates, options.seed);
+    let (half, whole) = (one(n / 2)?, one(n)?);
     let errors = errors(&whole, &half);
     let mut next = 0;
     for risk in risks {
@@ -345,7 +412,8 @@ fn check_tails(
         return Ok(());
     }
     let values: Vec<NodeId> = tails.iter().map(|tail| tail.value).collect();
-    let sample = run(ir, &values, n, options.replicates, options.seed)?;
+    let size = Size { n, blocks: 1 };
+    let sample = run(ir, &values, size, options.replicates, options.seed)?;
     for (k, tail) in tails.iter().enumerate() {
         let columns: Vec<&ArrayD<f64>> = sample.values.iter().map(|values| &values[k]).collect();
         if !tail.has_mean(&columns) {

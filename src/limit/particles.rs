@@ -15,11 +15,12 @@
 //! entry in each of N parts of equal probability, in random order (Latin hypercube sampling; Stein, Technometrics 29, 1987),
 //! which takes away all of the error that is a sum of functions of one column each.
 
-use crate::codegen::{Matrices, MatrixRef, simd};
+use crate::codegen::{Blocks, Matrices, MatrixRef, simd};
 use crate::ir::{Init, InitId, Law};
 use crate::num::rng::Key;
 use crate::num::special::normal_quantile;
 use columns::Columns;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 mod columns;
@@ -28,13 +29,17 @@ mod columns;
 const DEPENDENT: f64 = 1e-12;
 /// Columns that are treated together, so that most of the work is products of matrices.
 const TOGETHER: usize = 128;
+/// Keys of columns are below, keys of blocks above.
+const BLOCKS: u64 = 1 << 40;
 
-/// N particles, and what every matrix has done to them.
+/// Blocks of N particles, and what every matrix has done to them. Inner products are means over all blocks: a basis of
+/// many columns needs many particles, where means over pairs of particles, which stay inside a block, need few.
 #[derive(Debug)]
 pub struct Particles {
     n: usize,
     inits: Vec<Init>,
-    key: Key,
+    /// One for each block.
+    keys: Vec<Key>,
     /// How many columns were drawn: each has its own key.
     drawn: u64,
     /// Orthonormal basis of all columns so far.
@@ -55,16 +60,23 @@ struct Side {
 impl Particles {
     /// N particles of the initial objects `inits`; equal seeds and streams give equal particles.
     pub fn new(inits: &[Init], n: usize, seed: u64, stream: u64) -> Self {
+        Self::in_blocks(inits, n, 1, seed, stream)
+    }
+
+    /// Several blocks of N particles.
+    pub fn in_blocks(inits: &[Init], n: usize, blocks: usize, seed: u64, stream: u64) -> Self {
+        let key = Key::new(seed).split(stream);
+        let others = (1..blocks as u64).map(|block| key.split(BLOCKS + block));
         let mut particles = Self {
             n,
             inits: inits.to_vec(),
-            key: Key::new(seed).split(stream),
+            keys: std::iter::once(key).chain(others).collect(),
             drawn: 0,
-            all: Columns::new(n),
+            all: Columns::new(n, blocks),
             sides: BTreeMap::new(),
             orthogonal: true,
         };
-        particles.remember(Columns::of(n, vec![1.0; n]));
+        particles.remember(Columns::of(n, vec![vec![1.0; n]; blocks]));
         particles
     }
 
@@ -72,13 +84,22 @@ impl Particles {
     #[must_use]
     pub fn independent(mut self) -> Self {
         self.orthogonal = false;
-        self.all = Columns::new(self.n);
+        self.all = self.none();
         self
     }
 
-    /// How many columns there are; the bias is of the order of this over N.
+    /// How many columns there are; the bias is of the order of this over the number of particles.
     pub fn columns(&self) -> usize {
         self.all.len()
+    }
+
+    fn none(&self) -> Columns {
+        Columns::new(self.n, self.keys.len())
+    }
+
+    /// How many more columns can be orthogonal to all.
+    fn room(&self) -> usize {
+        (self.n * self.keys.len() - 1).saturating_sub(self.all.len())
     }
 
     /// Adds columns to the basis of all columns, as far as there is room.
@@ -89,53 +110,56 @@ impl Particles {
         let sizes = columns.norms();
         columns.remove(&self.all);
         let (directions, _) = columns.orthonormalised(&sizes, DEPENDENT);
-        let room = (self.n - 1).saturating_sub(self.all.len());
-        (0..directions.len().min(room)).for_each(|k| self.all.push(directions.get(k)));
+        self.all.extend(&directions.cut(0..directions.len().min(self.room())));
     }
 
     /// A new column.
-    fn draw(&mut self, law: Law) -> Vec<f64> {
-        let key = self.key.split(self.drawn);
+    fn draw(&mut self, law: Law) -> Columns {
+        let (drawn, n, orthogonal) = (self.drawn, self.n, self.orthogonal);
         self.drawn += 1;
-        if self.orthogonal {
-            return stratified(key, law, self.n);
-        }
-        let mut column = vec![0.0; self.n];
-        simd::draw(key, law, 1.0, 0, &mut column);
-        column
+        let block = |key: &Key| {
+            let key = key.split(drawn);
+            if orthogonal {
+                return stratified(key, law, n);
+            }
+            let mut column = vec![0.0; n];
+            simd::draw(key, law, 1.0, 0, &mut column);
+            column
+        };
+        Columns::of(n, self.keys.par_iter().map(block).collect())
     }
 
     /// New standard Gaussian columns, independent of everything so far and of each other.
     fn gaussians(&mut self, count: usize) -> Columns {
-        let mut drawn = Columns::new(self.n);
+        let mut drawn = self.none();
         for _ in 0..count {
             let column = self.draw(Law::Normal);
-            drawn.push(&column);
+            drawn.extend(&column);
         }
         if !self.orthogonal {
             return drawn;
         }
         let raw = drawn.clone();
         drawn.remove(&self.all);
-        let mut made = Columns::new(self.n);
+        let (mut made, before) = (self.none(), self.all.len());
         for k in 0..count {
-            if self.all.len() + 1 >= self.n {
-                made.push(raw.get(k));
+            if self.room() == 0 {
+                made.extend(&raw.column(k));
                 continue;
             }
-            let mut column = drawn.get(k).to_vec();
-            self.all.remove_last(made.len(), &mut column);
-            let size = columns::norm(&column);
-            columns::scale(&mut column, 1.0 / size);
-            self.all.push(&column);
-            made.push(&column);
+            let mut column = drawn.column(k);
+            column.remove_from(&self.all, before);
+            column.scale(&[1.0 / column.norms()[0]]);
+            self.all.extend(&column);
+            made.extend(&column);
         }
         made
     }
 
     /// W x (or Wᵀ x) for a few columns.
     fn apply_some(&mut self, matrix: MatrixRef, transpose: bool, x: Columns) -> Columns {
-        let mut y = Columns::zeros(self.n, x.len());
+        let zeros = vec![vec![0.0; self.n * x.len()]; self.keys.len()];
+        let mut y = Columns::of(self.n, zeros);
         if let Some(other) = self.sides.get(&(matrix, !transpose)) {
             y.add(&x.products(&other.images), &other.inputs);
         }
@@ -153,11 +177,11 @@ impl Particles {
             self.remember(inputs.clone());
             let images = self.gaussians(inputs.len());
             y.add(&parts, &images);
-            let n = self.n;
+            let none = self.none();
             let side = self
                 .sides
                 .entry((matrix, transpose))
-                .or_insert_with(|| Side { inputs: Columns::new(n), images: Columns::new(n) });
+                .or_insert_with(|| Side { inputs: none.clone(), images: none });
             side.inputs.extend(&inputs);
             side.images.extend(&images);
         }
@@ -165,33 +189,51 @@ impl Particles {
     }
 }
 
-impl Matrices<f64> for Particles {
-    fn initial(&mut self, init: InitId) -> Vec<f64> {
+impl Blocks<f64> for Particles {
+    fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn initial(&mut self, init: InitId) -> Vec<Vec<f64>> {
         let Init { shape, law, .. } = self.inits[init.index()].clone();
         let entries = shape.entries();
         if shape.width == 0 {
-            return vec![0.0; entries];
+            return vec![vec![0.0; entries]; self.keys.len()];
         }
+        let mut made = self.none();
         if law == Law::Normal {
-            let mut made = Columns::new(self.n);
             for start in (0..entries).step_by(TOGETHER) {
                 made.extend(&self.gaussians((entries - start).min(TOGETHER)));
             }
-            return made.into_values();
+        } else {
+            for _ in 0..entries {
+                let column = self.draw(law);
+                self.remember(column.clone());
+                made.extend(&column);
+            }
         }
-        let mut values = Vec::with_capacity(entries * self.n);
-        for _ in 0..entries {
-            let column = self.draw(law);
-            self.remember(Columns::of(self.n, column.clone()));
-            values.extend(column);
+        made.into_blocks()
+    }
+
+    fn apply(&mut self, matrix: MatrixRef, transpose: bool, x: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+        let x = Columns::of(self.n, x);
+        let mut y = self.none();
+        for start in (0..x.len()).step_by(TOGETHER) {
+            let some = x.cut(start..x.len().min(start + TOGETHER));
+            y.extend(&self.apply_some(matrix, transpose, some));
         }
-        values
+        y.into_blocks()
+    }
+}
+
+/// One block.
+impl Matrices<f64> for Particles {
+    fn initial(&mut self, init: InitId) -> Vec<f64> {
+        Blocks::initial(self, init).swap_remove(0)
     }
 
     fn apply(&mut self, matrix: MatrixRef, transpose: bool, x: &[f64]) -> Vec<f64> {
-        let n = self.n;
-        let blocks = x.chunks(n * TOGETHER).map(|block| Columns::of(n, block.to_vec()));
-        blocks.flat_map(|block| self.apply_some(matrix, transpose, block).into_values()).collect()
+        Blocks::apply(self, matrix, transpose, vec![x.to_vec()]).swap_remove(0)
     }
 
     fn dense(&mut self, _: MatrixRef) -> Option<&[f64]> {

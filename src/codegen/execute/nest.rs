@@ -72,16 +72,20 @@ struct Band<'a, T> {
 
 impl<T: Lanes> Machine<'_, T> {
     /// Runs a pass.
-    pub(super) fn nest(&mut self, step: &NestStep) -> Result<(), ExecError> {
+    pub(super) fn nest(
+        &mut self,
+        step: &NestStep,
+        mut matrices: Option<&mut dyn Matrices<T>>,
+    ) -> Result<(), ExecError> {
         let n = self.n;
         if step.bound.is_none() {
             self.whole_products(step);
             return Ok(());
         }
-        let mut arrays = self.arrays(step)?;
+        let mut arrays = self.arrays(step, &mut matrices)?;
         let band = n.div_ceil(BANDS).max(ROWS.min(n));
         let mut bands = bands(step, &mut arrays, n, band);
-        let matrices = dense(self.matrices, step)?;
+        let matrices = dense(matrices, step)?;
         let columns = step
             .products
             .iter()
@@ -120,13 +124,17 @@ impl<T: Lanes> Machine<'_, T> {
     }
 
     /// Memory for the arrays of a pass.
-    fn arrays(&mut self, step: &NestStep) -> Result<Vec<Vec<T>>, ExecError> {
+    fn arrays(
+        &mut self,
+        step: &NestStep,
+        matrices: &mut Option<&mut dyn Matrices<T>>,
+    ) -> Result<Vec<Vec<T>>, ExecError> {
         let mut arrays = Vec::new();
         for output in &step.outputs {
             let NestOutput::Array { node, from } = output else { continue };
             arrays.push(match from {
                 Some(Source::Matrix(matrix)) => {
-                    let entries = self.matrices.take(*matrix);
+                    let entries = matrices.as_mut().and_then(|all| all.take(*matrix));
                     entries.ok_or(ExecError::NotDense { matrix: *matrix, node: *node })?
                 }
                 Some(Source::Stored { node, .. }) => {
@@ -185,7 +193,7 @@ struct Results<T> {
 
 /// The entries of initial matrices that a pass reads; only one can be borrowed, others are copied.
 fn dense<'a, T: Lanes>(
-    matrices: &'a mut dyn Matrices<T>,
+    matrices: Option<&'a mut dyn Matrices<T>>,
     step: &NestStep,
 ) -> Result<Matrix<'a, T>, ExecError> {
     let bound = step.bound.as_ref();
@@ -204,11 +212,12 @@ fn dense<'a, T: Lanes>(
     let node = node.unwrap_or(NodeId::from_index(0));
     let mut all = Matrix::new();
     let Some(first) = needed.pop() else { return Ok(all) };
+    let missing = ExecError::NotDense { matrix: first, node };
+    let Some(matrices) = matrices else { return Err(missing) };
     for matrix in needed {
         let entries = matrices.dense(matrix).ok_or(ExecError::NotDense { matrix, node })?;
         all.insert(matrix, Entries::Copied(entries.to_vec()));
     }
-    let missing = ExecError::NotDense { matrix: first, node };
     all.insert(first, Entries::Borrowed(matrices.dense(first).ok_or(missing)?));
     Ok(all)
 }
