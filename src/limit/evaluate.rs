@@ -6,7 +6,7 @@ use super::tails::tails;
 use crate::codegen::ExecError;
 use crate::codegen::{ExecOptions, Tuples, estimate as cost, initial_matrix, prepare};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
-use crate::num::stats::Summary;
+use crate::num::stats::{Moments, Summary};
 use ndarray::{ArrayD, Axis, concatenate};
 use rayon::prelude::*;
 
@@ -99,12 +99,12 @@ pub struct LimitOutput {
     pub values: Vec<f64>,
     /// One error for each value: √(se² + b²), b the change from half as many particles.
     pub errors: Vec<f64>,
-    /// How each value was found.
+    /// How each value, or the mean of each ket, was found.
     pub methods: Vec<&'static str>,
     /// For each static entry of a vec, the summary of its ket.
     pub kets: Vec<Summary>,
-    /// For each static entry of a vec, the error of the mean of its ket.
-    pub ket_errors: Vec<f64>,
+    /// For each static entry of a vec, the error of each of its summary's numbers.
+    pub ket_errors: Vec<[f64; Summary::NUMBERS]>,
 }
 
 /// The limit of one `expect`, entry by entry.
@@ -216,7 +216,7 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
             || options.excludes(&ir, &roots, twice)
             || check_memory(&ir, &roots, twice, options).is_err()
         {
-            let kets = Replicates { whole: &whole, errors: &errors };
+            let kets = Replicates { whole: &whole, half: &half, errors: &errors };
             let (outputs, expects) = collect(program, &ir, &kets);
             return Ok(Limits {
                 outputs,
@@ -341,13 +341,13 @@ fn estimate(values: &[Vec<ArrayD<f64>>], root: usize, wide: bool) -> Estimate {
 }
 
 /// √(se² + b²) and a floor for rounding.
+fn error(mean: f64, stderr: f64, half: f64) -> f64 {
+    stderr.hypot(mean - half).hypot(1e-13 * mean.abs())
+}
+
 fn errors(whole: &Sample, half: &Sample) -> Vec<Vec<f64>> {
     let one = |(whole, half): (&Estimate, &Estimate)| {
-        let entry = |k: usize| {
-            let bias = whole.mean[k] - half.mean[k];
-            let floor = 1e-13 * whole.mean[k].abs();
-            whole.stderr[k].hypot(bias).hypot(floor)
-        };
+        let entry = |k: usize| error(whole.mean[k], whole.stderr[k], half.mean[k]);
         (0..whole.mean.len()).map(entry).collect()
     };
     whole.estimates.iter().zip(&half.estimates).map(one).collect()
@@ -426,6 +426,8 @@ fn check_tails(
 /// The final sample.
 struct Replicates<'a> {
     whole: &'a Sample,
+    /// With half as many particles.
+    half: &'a Sample,
     errors: &'a [Vec<f64>],
 }
 
@@ -444,12 +446,8 @@ fn collect(
             shape: shape.stat.clone(),
             values: if wide { Vec::new() } else { estimate.mean.clone() },
             errors: if wide { Vec::new() } else { replicates.errors[root].clone() },
-            methods: if wide {
-                Vec::new()
-            } else {
-                methods(ir, output.node, &estimate.mean, &replicates.errors[root])
-            },
-            ket_errors: if wide { replicates.errors[root].clone() } else { Vec::new() },
+            methods: methods(ir, output.node, &estimate.mean, &replicates.errors[root]),
+            ket_errors: if wide { ket_errors(replicates, root) } else { Vec::new() },
             kets: if wide { kets(&replicates.whole.values, root) } else { Vec::new() },
         }
     };
@@ -474,16 +472,37 @@ fn methods(ir: &Ir, node: NodeId, values: &[f64], errors: &[f64]) -> Vec<&'stati
     values.iter().zip(errors).map(method).collect()
 }
 
+/// Each column of a vec: by static entry, then by replicate.
+fn columns_of(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Vec<Vec<f64>>> {
+    let n = values[0][root].shape().last().copied().unwrap_or(1);
+    let column = |replicate: &Vec<ArrayD<f64>>, entry: usize| {
+        replicate[root].iter().skip(entry * n).take(n).copied().collect()
+    };
+    let entries = 0..values[0][root].len() / n;
+    entries.map(|entry| values.iter().map(|values| column(values, entry)).collect()).collect()
+}
+
 /// Summaries of the columns of a vec, over all particles of all replicates.
 fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Summary> {
-    let n = values[0][root].shape().last().copied().unwrap_or(1);
-    let entries = values[0][root].len() / n;
-    let ket = |entry: usize| {
-        let column = |replicate: &Vec<ArrayD<f64>>| {
-            replicate[root].iter().skip(entry * n).take(n).copied().collect::<Vec<f64>>()
+    columns_of(values, root).iter().map(|columns| Summary::of(&columns.concat())).collect()
+}
+
+/// The errors of their numbers, as those of scalars.
+fn ket_errors(replicates: &Replicates<'_>, root: usize) -> Vec<[f64; Summary::NUMBERS]> {
+    let moments = |sample: &Sample| -> Vec<[Moments; Summary::NUMBERS]> {
+        let scatter = |columns: &Vec<Vec<f64>>| {
+            let summaries: Vec<Summary> = columns.iter().map(|x| Summary::of(x)).collect();
+            Summary::scatter(&summaries)
         };
-        let all: Vec<f64> = values.iter().flat_map(column).collect();
-        Summary::of(&all)
+        columns_of(&sample.values, root).iter().map(scatter).collect()
     };
-    (0..entries).map(ket).collect()
+    let (whole, half) = (moments(replicates.whole), moments(replicates.half));
+    let of = |(whole, half): (&[Moments; Summary::NUMBERS], &[Moments; Summary::NUMBERS])| {
+        let one = |k: usize| {
+            let stderr = whole[k].stderr().unwrap_or(0.0);
+            error(whole[k].mean(), stderr, half[k].mean())
+        };
+        std::array::from_fn(one)
+    };
+    whole.iter().zip(&half).map(of).collect()
 }
