@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod particles;
 mod risks;
+mod sample;
 pub mod symbolic;
 mod tails;
 

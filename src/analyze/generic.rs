@@ -7,9 +7,10 @@
 //! A function with kinks or jumps is analytic on pieces, and some may be too rare to be met. There the choices are made
 //! freely: no unit is active, or each is by the toss of a coin.
 
-use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp, Shape};
+use crate::ir::{Arg, Init, Ir, Node, NodeId, Prim, ReduceOp, Shape};
 use crate::num::rng::Key;
 use crate::num::rng::draw::{BLOCK, Draw};
+use crate::num::tensor::{Tensor, for_each_index, place};
 use std::rc::Rc;
 
 /// The width of a point.
@@ -36,7 +37,7 @@ impl Generic {
     pub(super) fn zeros(&mut self, ir: &Ir, node: NodeId) -> Option<Vec<bool>> {
         let mut zeros = vec![true; ir.shape(node).entries()];
         for number in 0..POINTS {
-            let values = self.point(number).value(ir, node)?;
+            let values = &self.point(number).value(ir, node)?.values;
             let neurons = (values.len() / zeros.len().max(1)).max(1);
             for (zero, values) in zeros.iter_mut().zip(values.chunks(neurons)) {
                 *zero &= values.iter().all(|value| *value == 0.0);
@@ -54,8 +55,8 @@ impl Generic {
     /// `None` where the values take too much memory.
     pub(super) fn cancels(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
         for number in 0..POINTS {
-            let values = self.point(number).value(ir, node)?;
-            if values.contains(&0.0) && self.points[number].loses(ir, node, &values) {
+            let values = &self.point(number).value(ir, node)?.values;
+            if values.contains(&0.0) && self.points[number].loses(ir, node, values) {
                 return Some(true);
             }
         }
@@ -66,7 +67,7 @@ impl Generic {
     /// takes too much memory.
     pub(super) fn never_zero(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
         for number in 0..POINTS {
-            if self.point(number).value(ir, node)?.contains(&0.0) {
+            if self.point(number).value(ir, node)?.values.contains(&0.0) {
                 return Some(false);
             }
         }
@@ -75,7 +76,7 @@ impl Generic {
                 let choices = if number == 0 { Choices::Inactive } else { Choices::Tossed };
                 self.free.push(Point { choices, ..Point::new(number as u64) });
             }
-            if self.free[number].value(ir, node)?.contains(&0.0) {
+            if self.free[number].value(ir, node)?.values.contains(&0.0) {
                 return Some(false);
             }
         }
@@ -106,7 +107,7 @@ enum Choices {
 struct Point {
     key: Key,
     choices: Choices,
-    values: Vec<Option<Rc<Vec<f64>>>>,
+    values: Vec<Option<Rc<Tensor<f64>>>>,
     left: usize,
 }
 
@@ -116,7 +117,7 @@ impl Point {
         Self { key, choices: Choices::True, values: Vec::new(), left: MOST }
     }
 
-    fn value(&mut self, ir: &Ir, node: NodeId) -> Option<Rc<Vec<f64>>> {
+    fn value(&mut self, ir: &Ir, node: NodeId) -> Option<Rc<Tensor<f64>>> {
         self.values.resize(ir.len(), None);
         let mut missing = vec![node];
         while let Some(id) = missing.last().copied() {
@@ -131,44 +132,52 @@ impl Point {
                 }
             });
             if missing.len() == known {
-                self.left = self.left.checked_sub(sizes(ir.shape(id)).iter().product())?;
+                self.left = self.left.checked_sub(ir.shape(id).sizes(WIDTH).iter().product())?;
                 self.values[id.index()] = Some(Rc::new(self.eval(ir, id)?));
             }
         }
         self.values[node.index()].clone()
     }
 
-    fn get(&self, id: NodeId) -> &[f64] {
+    fn get(&self, id: NodeId) -> &Tensor<f64> {
         self.values[id.index()].as_ref().expect("operands are evaluated before their users")
     }
 
-    fn eval(&self, ir: &Ir, id: NodeId) -> Option<Vec<f64>> {
-        let shape = ir.shape(id);
-        Some(match ir.node(id) {
+    fn eval(&self, ir: &Ir, id: NodeId) -> Option<Tensor<f64>> {
+        let sizes = ir.shape(id).sizes(WIDTH);
+        let values = match ir.node(id) {
             Node::Const(value) => vec![value.get()],
             Node::Data(data) => ir.data[data.index()].iter().copied().collect(),
             Node::Iota(size) => (0..*size).map(|k| k as f64).collect(),
-            Node::Init(init) => {
-                let init = ir.init(*init);
-                let mut values = vec![0.0; sizes(shape).iter().product()];
-                let key = self.key.fold_in(init.stream);
-                // matrices keep sizes: functions that saturate would seem to be 0 somewhere
-                let scale = if init.shape.width == 2 { 1.0 / (WIDTH as f64).sqrt() } else { 1.0 };
-                for (block, out) in values.chunks_mut(BLOCK).enumerate() {
-                    f64::block(key, init.law, scale, (block * BLOCK) as u64, out);
-                }
-                values
-            }
+            Node::Init(init) => self.drawn(ir.init(*init), sizes.iter().product()),
             Node::Width(_) | Node::Param(_) => return None,
-            Node::Bind { arg, .. } => self.get(*arg).to_vec(),
-            Node::Map { op, args, shape } => self.map(ir, id, (*op, shape), args),
+            Node::Bind { arg, .. } => self.get(*arg).values.clone(),
+            Node::Map { op, args, shape } => self.map(id, (*op, shape), args),
             Node::Reduce { op, arg, stat, width } => self.reduce(ir, *op, *arg, (stat, width)),
             Node::MatMul { mat, transpose, arg } => self.matmul(*mat, *transpose, *arg),
-            Node::Index { arg, axis, at } => self.cut(ir, *arg, *axis, (*at, at + 1)),
-            Node::Slice { arg, axis, start, end } => self.cut(ir, *arg, *axis, (*start, *end)),
-            Node::Stack(args) => args.iter().flat_map(|arg| self.get(*arg).to_vec()).collect(),
-            Node::Pad { arg, axis, before, after } => self.pad(ir, *arg, *axis, (*before, *after)),
-        })
+            Node::Index { arg, axis, at } => self.get(*arg).slice(*axis, *at, at + 1).values,
+            Node::Slice { arg, axis, start, end } => {
+                self.get(*arg).slice(*axis, *start, *end).values
+            }
+            Node::Stack(args) => {
+                args.iter().flat_map(|arg| self.get(*arg).values.clone()).collect()
+            }
+            Node::Pad { arg, axis, before, after } => {
+                self.get(*arg).pad(*axis, *before, *after, 0.0).values
+            }
+        };
+        Some(Tensor::new(sizes, values))
+    }
+
+    fn drawn(&self, init: &Init, count: usize) -> Vec<f64> {
+        let mut values = vec![0.0; count];
+        let key = self.key.fold_in(init.stream);
+        // matrices keep sizes: functions that saturate would seem to be 0 somewhere
+        let scale = if init.shape.width == 2 { 1.0 / (WIDTH as f64).sqrt() } else { 1.0 };
+        for (block, out) in values.chunks_mut(BLOCK).enumerate() {
+            f64::block(key, init.law, scale, (block * BLOCK) as u64, out);
+        }
+        values
     }
 
     /// Whether an operand is not 0 where the value is.
@@ -179,7 +188,7 @@ impl Point {
                 args,
                 shape,
             } => {
-                let size = |arg: &Arg| self.broadcast(ir, arg, shape);
+                let size = |arg: &Arg| self.broadcast(arg, shape);
                 let sizes: Vec<Vec<f64>> = args.iter().map(size).collect();
                 (0..values.len()).map(|k| sizes.iter().map(|size| size[k].abs()).sum()).collect()
             }
@@ -191,27 +200,30 @@ impl Point {
         values.iter().zip(&sizes_of_operands).any(|(value, size)| *value == 0.0 && *size > 0.0)
     }
 
+    /// An operand, and how far one moves in it per step of each axis of the output.
+    fn operand(&self, arg: &Arg, shape: &Shape) -> (&[f64], Vec<usize>) {
+        let tensor = self.get(arg.node);
+        let axes = shape.axes(&arg.stat, &arg.width);
+        (&tensor.values, tensor.strides_on(&axes, shape.stat.len() + shape.width))
+    }
+
     /// An operand over the axes of the output.
-    fn broadcast(&self, ir: &Ir, arg: &Arg, shape: &Shape) -> Vec<f64> {
-        let (values, strides) = (self.get(arg.node), strides(ir, arg, shape));
+    fn broadcast(&self, arg: &Arg, shape: &Shape) -> Vec<f64> {
+        let (values, strides) = self.operand(arg, shape);
         let mut all = Vec::new();
-        for_each_index(&sizes(shape), |at| {
-            all.push(values[at.iter().zip(&strides).map(|(i, stride)| i * stride).sum::<usize>()]);
-        });
+        for_each_index(&shape.sizes(WIDTH), |at| all.push(values[place(at, &strides)]));
         all
     }
 
-    fn map(&self, ir: &Ir, id: NodeId, (op, shape): (Prim, &Shape), args: &[Arg]) -> Vec<f64> {
+    fn map(&self, id: NodeId, (op, shape): (Prim, &Shape), args: &[Arg]) -> Vec<f64> {
         let coins = self.key.fold_in(1 << 30).split(u64::from(id.0));
-        let sizes = sizes(shape);
         let operands: Vec<(&[f64], Vec<usize>)> =
-            args.iter().map(|arg| (self.get(arg.node), strides(ir, arg, shape))).collect();
+            args.iter().map(|arg| self.operand(arg, shape)).collect();
         let mut numbers = vec![0.0; args.len()];
-        let mut values = Vec::with_capacity(sizes.iter().product());
-        for_each_index(&sizes, |at| {
+        let mut values = Vec::new();
+        for_each_index(&shape.sizes(WIDTH), |at| {
             for (number, (values, strides)) in numbers.iter_mut().zip(&operands) {
-                let place: usize = at.iter().zip(strides).map(|(i, stride)| i * stride).sum();
-                *number = values[place];
+                *number = values[place(at, strides)];
             }
             let active = match self.choices {
                 Choices::True => None,
@@ -232,36 +244,22 @@ impl Point {
 
     fn reduce(&self, ir: &Ir, op: ReduceOp, arg: NodeId, axes: (&[usize], &[usize])) -> Vec<f64> {
         let sums = self.sums(ir, arg, axes);
-        let count = self.get(arg).len() as f64 / sums.len().max(1) as f64;
+        let count = self.get(arg).values.len() as f64 / sums.len().max(1) as f64;
         let count = if op == ReduceOp::Mean { count } else { 1.0 };
         sums.into_iter().map(|(sum, size)| settled(sum, size) / count).collect()
     }
 
     /// Sums over some axes, and the sums of the sizes of their terms.
     fn sums(&self, ir: &Ir, arg: NodeId, (stat, width): (&[usize], &[usize])) -> Vec<(f64, f64)> {
-        let from = ir.shape(arg);
-        let all = sizes(from);
-        let gone: Vec<usize> =
-            stat.iter().copied().chain(width.iter().map(|axis| from.stat.len() + axis)).collect();
-        let mut strides = vec![0; all.len()];
-        let mut total = 1;
-        for axis in (0..all.len()).rev().filter(|axis| !gone.contains(axis)) {
-            strides[axis] = total;
-            total *= all[axis];
-        }
-        let mut sums = vec![(0.0, 0.0); total];
-        let mut values = self.get(arg).iter();
-        for_each_index(&all, |at| {
-            let place: usize = at.iter().zip(&strides).map(|(i, stride)| i * stride).sum();
-            let value = values.next().copied().unwrap_or(0.0);
-            sums[place].0 += value;
-            sums[place].1 += f64::abs(value);
-        });
-        sums
+        let axes = ir.shape(arg).axes(stat, width);
+        let sums = self
+            .get(arg)
+            .fold(&axes, |terms| (terms.iter().sum(), terms.iter().map(|term| term.abs()).sum()));
+        sums.values
     }
 
     fn matmul(&self, mat: NodeId, transpose: bool, arg: NodeId) -> Vec<f64> {
-        let (mat, x) = (self.get(mat), self.get(arg));
+        let (mat, x) = (&self.get(mat).values, &self.get(arg).values);
         let entry = |a: usize, b: usize| mat[if transpose { b * WIDTH + a } else { a * WIDTH + b }];
         let row = |column: &[f64], a: usize| {
             column.iter().enumerate().map(|(b, x)| entry(a, b) * x).sum()
@@ -269,22 +267,6 @@ impl Point {
         x.chunks(WIDTH)
             .flat_map(|column| (0..WIDTH).map(|a| row(column, a)).collect::<Vec<f64>>())
             .collect()
-    }
-
-    /// Entries `start..end` along a static axis.
-    fn cut(&self, ir: &Ir, arg: NodeId, axis: usize, (start, end): (usize, usize)) -> Vec<f64> {
-        let sizes = sizes(ir.shape(arg));
-        let inner: usize = sizes[axis + 1..].iter().product();
-        let rows = self.get(arg).chunks((sizes[axis] * inner).max(1));
-        rows.flat_map(|row| row[start * inner..end * inner].to_vec()).collect()
-    }
-
-    fn pad(&self, ir: &Ir, arg: NodeId, axis: usize, (before, after): (usize, usize)) -> Vec<f64> {
-        let sizes = sizes(ir.shape(arg));
-        let inner: usize = sizes[axis + 1..].iter().product();
-        let zeros = |count: usize| std::iter::repeat_n(0.0, count * inner);
-        let rows = self.get(arg).chunks((sizes[axis] * inner).max(1));
-        rows.flat_map(|row| zeros(before).chain(row.to_vec()).chain(zeros(after))).collect()
     }
 }
 
@@ -306,37 +288,4 @@ fn chosen(op: Prim, numbers: &[f64], active: bool) -> Option<f64> {
 /// A sum whose terms have this total size, without rounding where they cancel.
 fn settled(sum: f64, size: f64) -> f64 {
     if sum.abs() <= ROUNDING * size { 0.0 } else { sum }
-}
-
-/// Static sizes, then the width for every width axis.
-fn sizes(shape: &Shape) -> Vec<usize> {
-    shape.stat.iter().copied().chain(std::iter::repeat_n(WIDTH, shape.width)).collect()
-}
-
-/// How far one moves in the operand per step of each axis of the output.
-fn strides(ir: &Ir, arg: &Arg, shape: &Shape) -> Vec<usize> {
-    let mut strides = vec![0; shape.stat.len() + shape.width];
-    let mut stride = 1;
-    let axes = arg.stat.iter().copied().chain(arg.width.iter().map(|axis| shape.stat.len() + axis));
-    let axes: Vec<usize> = axes.collect();
-    for (axis, size) in axes.iter().zip(sizes(ir.shape(arg.node))).rev() {
-        strides[*axis] += stride;
-        stride *= size;
-    }
-    strides
-}
-
-/// Calls `f` with every index of an array of these sizes, the last axis fastest.
-fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
-    let mut at = vec![0; sizes.len()];
-    for _ in 0..sizes.iter().product::<usize>() {
-        f(&at);
-        for axis in (0..sizes.len()).rev() {
-            at[axis] += 1;
-            if at[axis] < sizes[axis] {
-                break;
-            }
-            at[axis] = 0;
-        }
-    }
 }

@@ -35,6 +35,7 @@ pub(super) fn main(args: &CheckArgs, shown: &Shown) -> i32 {
                 "file": session.name(),
                 "diagnostics": diagnostics(&session.diags, &session.sources),
                 "values": values,
+                "hypotheses": checked.as_ref().map(|checked| checked.facts.setup.name()),
                 "trained": verdicts.iter().map(trained::json).collect::<Vec<_>>(),
             });
             print(&output::pretty(&report));
@@ -91,6 +92,7 @@ fn values(checked: &Checked) -> Vec<Value> {
                 "kind": kind(shape),
                 "shape": shape.stat,
                 "scale": scale.as_ref().and_then(|scale| text(scale.entry)),
+                "bound": scale.as_ref().is_some_and(|scale| scale.bound),
                 "action": scale.as_ref().and_then(|scale| text(scale.action)),
             })
         })

@@ -64,7 +64,8 @@ fn compared(
     let accuracy = limit::options(&args.accuracy, args.finite.seed);
     // Expectations are not judged here and must not ask for more particles.
     let leading = Program { expects: Vec::new(), ..leading.clone() };
-    let limits = limit::evaluated(session, &leading, &accuracy, args.results.threads)?;
+    let mut limits = limit::evaluated(session, &leading, &accuracy, args.results.threads)?;
+    limit::name_exact(program, &mut limits);
     let runs = run::sampled(session, program, &plan, args.results.threads)?;
     if run::was_interrupted() {
         return Err(exit::INTERRUPTED);
@@ -92,13 +93,17 @@ fn power_text(power: &Power) -> String {
 
 fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Report {
     let mut rows = vec![
-        ["output", "limit", "error", "width", "mean", "stderr", "z"].map(str::to_owned).to_vec(),
+        ["output", "limit", "error", "method", "width", "mean", "stderr", "z"]
+            .map(str::to_owned)
+            .to_vec(),
     ];
     let mut shown = Vec::new();
     for output in &comparison.outputs {
         for k in 0..output.limit.len() {
             let name = entry_name(&output.name, &output.shape, k);
-            let mut row = vec![name.clone(), table::with_error(output.limit[k], output.errors[k])];
+            let method = output.methods[k];
+            let limit = table::with_error(output.limit[k], output.errors[k]);
+            let mut row = vec![name.clone(), format!("{limit}\n{method}")];
             for at in &output.widths {
                 row.push(format!(
                     "{}\nz {:+.1}",
@@ -109,8 +114,11 @@ fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Repor
                 let [limit, error] = numbers;
                 let cells = [at.mean[k], at.stderr[k], at.z[k]].map(|x| format!("{x:e}"));
                 rows.push(
-                    [vec![name.clone(), limit, error, at.width.to_string()], cells.to_vec()]
-                        .concat(),
+                    [
+                        vec![name.clone(), limit, error, method.to_owned(), at.width.to_string()],
+                        cells.to_vec(),
+                    ]
+                    .concat(),
                 );
             }
             shown.push(row);
@@ -167,6 +175,7 @@ fn json_of(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Valu
             };
             json!({
                 "name": output.name, "shape": output.shape, "limit": output.limit, "errors": output.errors,
+                "methods": output.methods,
                 "widths": output.widths.iter().map(width).collect::<Vec<_>>(),
                 "power": output.power.map(|power| power.power),
                 "power_stderr": output.power.map(|power| power.stderr),

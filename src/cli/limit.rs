@@ -32,13 +32,7 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
         Ok(limits) => limits,
         Err(code) => return code,
     };
-    for (output, limit) in program.outputs.iter().zip(&mut limits.outputs) {
-        // a 0 in which nothing is random owes nothing to a symmetry
-        let reached = program.ir.reachable(&[output.node]);
-        if !reached.iter().any(|id| matches!(program.ir.node(*id), Node::Init(_))) {
-            limit.methods.fill("exact");
-        }
-    }
+    name_exact(&program, &mut limits);
     if let Err(code) = output::deliver(&report(&session, &limits, &options), &args.results) {
         return code;
     }
@@ -62,6 +56,16 @@ pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
     }
 }
 
+/// A 0 in which nothing is random owes nothing to a symmetry.
+pub(super) fn name_exact(program: &Program, limits: &mut Limits) {
+    for (output, limit) in program.outputs.iter().zip(&mut limits.outputs) {
+        let reached = program.ir.reachable(&[output.node]);
+        if !reached.iter().any(|id| matches!(program.ir.node(*id), Node::Init(_))) {
+            limit.methods.fill("exact");
+        }
+    }
+}
+
 /// Evaluates the leading-order program; an exit code after a message if that fails.
 pub(super) fn evaluated(
     session: &mut Session<'_>,
@@ -82,7 +86,13 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
     for output in &limits.outputs {
         for (k, ket) in output.kets.iter().enumerate() {
             let name = entry_name(&output.name, &output.shape, k);
-            lines.push_str(&format!("|{name}⟩: {}\n", table::ket(ket)));
+            let (errors, method) = (&output.ket_errors[k], output.methods[k]);
+            lines.push_str(&format!("|{name}⟩: {}; {method}\n", table::ket(ket, Some(errors))));
+            for (part, value, error) in [("mean", ket.mean, errors[0]), ("std", ket.std, errors[1])]
+            {
+                let cells = [format!("{value:e}"), format!("{error:e}"), method.to_owned()];
+                rows.push([vec![format!("{name}.{part}")], cells.to_vec()].concat());
+            }
         }
         for (k, value) in output.values.iter().enumerate() {
             let (name, error) = (entry_name(&output.name, &output.shape, k), output.errors[k]);
@@ -104,7 +114,7 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
             format!("{n} particles × {blocks}{replicates} replicates, seed {}", options.seed)
         }
     };
-    let arrays = limits.outputs.iter().filter(|output| output.kets.is_empty()).map(array);
+    let arrays = limits.outputs.iter().flat_map(arrays);
     Report {
         text: format!("{table}{lines}{effort}"),
         json: json_of(session, limits, options),
@@ -113,8 +123,24 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
     }
 }
 
-fn array(output: &LimitOutput) -> Array {
-    Array { name: output.name.clone(), shape: output.shape.clone(), values: output.values.clone() }
+/// Values and their errors; of a vec, mean and standard deviation.
+fn arrays(output: &LimitOutput) -> Vec<Array> {
+    let array = |suffix: &str, values: Vec<f64>| Array {
+        name: format!("{}{suffix}", output.name),
+        shape: output.shape.clone(),
+        values,
+    };
+    if output.kets.is_empty() {
+        return vec![array("", output.values.clone()), array(".error", output.errors.clone())];
+    }
+    let numbers = |k: usize| output.kets.iter().map(|ket| ket.numbers()[k]).collect();
+    let errors = |k: usize| output.ket_errors.iter().map(|errors| errors[k]).collect();
+    vec![
+        array(".mean", numbers(0)),
+        array(".mean.error", errors(0)),
+        array(".std", numbers(1)),
+        array(".std.error", errors(1)),
+    ]
 }
 
 fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Value {
@@ -128,7 +154,8 @@ fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Va
                     "errors": output.errors, "methods": output.methods,
                 })
             } else {
-                json!({"name": output.name, "shape": output.shape, "ket": kets_json(&output.kets, &output.shape)})
+                let kets = kets_json(&output.kets, ("errors", Some(&output.ket_errors)), &output.shape);
+                json!({"name": output.name, "shape": output.shape, "ket": kets, "methods": output.methods})
             }
         })
         .collect();

@@ -134,7 +134,9 @@ fn report(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Report {
                 ]);
                 match output.kets.get(k) {
                     Some(ket) => {
-                        lines.push_str(&format!("{name} at width {width}: {}\n", table::ket(ket)))
+                        let errors = output.ket_stderr.as_ref().map(|stderr| &stderr[k]);
+                        let ket = table::ket(ket, errors);
+                        lines.push_str(&format!("{name} at width {width}: {ket}\n"));
                     }
                     None => shown.push(vec![
                         name,
@@ -183,22 +185,32 @@ fn output_json(output: &OutputResult) -> Value {
             "values": output.values,
         });
     }
-    json!({"name": output.name, "shape": output.shape, "ket": kets_json(&output.kets, &output.shape)})
+    json!({"name": output.name, "shape": output.shape, "ket": kets_json(&output.kets, ("stderr", output.ket_stderr.as_deref()), &output.shape)})
 }
 
-/// The summaries of a vec: one object without static axes, else one for each entry.
-pub(super) fn kets_json(kets: &[Summary], shape: &[usize]) -> Value {
-    let one = |ket: &Summary| {
+/// The summaries of a vec and the errors of their numbers, under the name of these: one object without static axes, else
+/// one for each entry.
+pub(super) fn kets_json(
+    kets: &[Summary],
+    (name, errors): (&str, Option<&[[f64; Summary::NUMBERS]]>),
+    shape: &[usize],
+) -> Value {
+    let one = |(k, ket): (usize, &Summary)| {
+        let errors = errors.map(|errors| {
+            let [mean, std, quantiles @ ..] = errors[k];
+            json!({"mean": mean, "std": std, "quantiles": quantiles})
+        });
         json!({
             "mean": ket.mean,
             "std": ket.std,
             "quantiles": ket.quantiles,
             "histogram": {"low": ket.histogram.low, "high": ket.histogram.high, "counts": ket.histogram.counts},
+            name: errors,
         })
     };
     match (shape, kets) {
-        ([], [ket]) => one(ket),
-        _ => kets.iter().map(one).collect(),
+        ([], [ket]) => one((0, ket)),
+        _ => kets.iter().enumerate().map(one).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables and numbers for people.
 
+use crate::num::stats::{PROBABILITIES, Summary};
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 /// Lines above, under the header, and below.
@@ -59,11 +60,18 @@ pub(super) fn exact(value: f64) -> String {
     format!("{value:.6e}")
 }
 
-/// A ket in one line.
-pub(super) fn ket(summary: &crate::num::stats::Summary) -> String {
-    let [low, lower, median, upper, high] = summary.quantiles;
-    format!(
-        "mean {:.4}  std {:.4}  quantiles 5% {low:.3}, 25% {lower:.3}, 50% {median:.3}, 75% {upper:.3}, 95% {high:.3}",
-        summary.mean, summary.std
-    )
+/// A ket in one line, with the errors of its numbers where they are known.
+pub(super) fn ket(summary: &Summary, errors: Option<&[f64; Summary::NUMBERS]>) -> String {
+    let numbers = summary.numbers();
+    let number = |k: usize| match errors {
+        Some(errors) if errors[k] > 0.0 => with_error(numbers[k], errors[k]),
+        _ if k < 2 => format!("{:.4}", numbers[k]),
+        _ => format!("{:.3}", numbers[k]),
+    };
+    let quantiles: Vec<String> = PROBABILITIES
+        .iter()
+        .enumerate()
+        .map(|(k, probability)| format!("{:.0}% {}", 100.0 * probability, number(2 + k)))
+        .collect();
+    format!("mean {}  std {}  quantiles {}", number(0), number(1), quantiles.join(", "))
 }

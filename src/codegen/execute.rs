@@ -14,13 +14,13 @@ mod store;
 
 use super::interpret::Local;
 use super::interpret::number::Plain;
-use super::interpret::tensor::Tensor;
 use super::jit::Loops;
 use super::normal::{Normal, normal};
 use super::plan::{Plan, Step, plan};
 use super::simd::Lanes;
 use super::{Blocks, ExecError, Matrices};
 use crate::ir::{InitId, Ir, Node, NodeId};
+use crate::num::tensor::Tensor;
 pub use estimate::{Estimate, estimate};
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;

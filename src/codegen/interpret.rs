@@ -6,14 +6,13 @@
 //! compiled loops are compared with it.
 
 pub mod number;
-pub(super) mod tensor;
 
 use super::{ExecError, Matrices, MatrixRef, initial_matrix};
 use crate::ir::scalar::to_f64;
 use crate::ir::{Arg, InitId, Ir, Node, NodeId, Prim, ReduceOp, Shape};
+use crate::num::tensor::{Tensor, for_each_index, place};
 use ndarray::{ArrayD, IxDyn};
 use number::{Arithmetic, Plain, Scaled, WithScale};
-use tensor::Tensor;
 
 /// The values of `roots` at width n, each an array over its static axes, then its width axes.
 pub fn interpret(
@@ -129,7 +128,7 @@ impl<'a, A: Arithmetic> Walk<'a, A> {
             Node::Init(init) => {
                 let values = self.initial(*init, id)?;
                 let values = values.into_iter().map(|x| self.arithmetic.leaf(x)).collect();
-                Ok(Tensor::new(sizes(self.ir.shape(id), self.n), values))
+                Ok(Tensor::new(self.ir.shape(id).sizes(self.n), values))
             }
             Node::MatMul { mat, transpose, arg } => self.matmul(*mat, *transpose, *arg),
             _ => {
@@ -205,7 +204,7 @@ impl<A: Arithmetic> Local<'_, A> {
         id: NodeId,
         get: Get<'b, A::Number>,
     ) -> Option<Tensor<A::Number>> {
-        let sizes = sizes(self.ir.shape(id), self.n);
+        let sizes = self.ir.shape(id).sizes(self.n);
         let leaf = |values: Vec<f64>| {
             let values = values.into_iter().map(|x| self.arithmetic.leaf(x)).collect();
             Some(Tensor::new(sizes.clone(), values))
@@ -219,9 +218,7 @@ impl<A: Arithmetic> Local<'_, A> {
             Node::Bind { arg, .. } => Some(get(*arg).clone()),
             Node::Map { op, args, shape } => Some(self.map(*op, shape, args, get)),
             Node::Reduce { op, arg, stat, width } => {
-                let statics = self.ir.shape(*arg).stat.len();
-                let widths = width.iter().map(|axis| statics + axis);
-                let axes: Vec<usize> = stat.iter().copied().chain(widths).collect();
+                let axes = self.ir.shape(*arg).axes(stat, width);
                 Some(self.reduce(*op, get(*arg), &axes))
             }
             Node::Index { arg, axis, at } => {
@@ -242,22 +239,19 @@ impl<A: Arithmetic> Local<'_, A> {
     }
 
     fn map(&self, op: Prim, shape: &Shape, args: &[Arg], get: Get<A::Number>) -> Tensor<A::Number> {
-        let (sizes, statics) = (sizes(shape, self.n), shape.stat.len());
+        let sizes = shape.sizes(self.n);
         let operands: Vec<(&Tensor<A::Number>, Vec<usize>)> = args
             .iter()
             .map(|arg| {
-                let widths = arg.width.iter().map(|axis| statics + axis);
-                let axes: Vec<usize> = arg.stat.iter().copied().chain(widths).collect();
                 let tensor = get(arg.node);
-                (tensor, tensor.strides_on(&axes, sizes.len()))
+                (tensor, tensor.strides_on(&shape.axes(&arg.stat, &arg.width), sizes.len()))
             })
             .collect();
         let mut numbers = vec![self.arithmetic.leaf(0.0); args.len()];
         let mut values = Vec::with_capacity(sizes.iter().product());
-        tensor::for_each_index(&sizes, |at| {
+        for_each_index(&sizes, |at| {
             for (number, (tensor, strides)) in numbers.iter_mut().zip(&operands) {
-                let place: usize = at.iter().zip(strides).map(|(i, stride)| i * stride).sum();
-                *number = tensor.values[place];
+                *number = tensor.values[place(at, strides)];
             }
             values.push(self.arithmetic.map(op, &numbers));
         });
@@ -270,7 +264,7 @@ impl<A: Arithmetic> Local<'_, A> {
         tensor: &Tensor<A::Number>,
         axes: &[usize],
     ) -> Tensor<A::Number> {
-        let mut sums = tensor.sum(axes, self.arithmetic);
+        let mut sums = tensor.fold(axes, |terms| self.arithmetic.sum(terms.iter().copied()));
         if op == ReduceOp::Mean {
             let count: usize = axes.iter().map(|axis| tensor.sizes[*axis]).product();
             let count = self.arithmetic.leaf(count as f64);
@@ -280,11 +274,6 @@ impl<A: Arithmetic> Local<'_, A> {
         }
         sums
     }
-}
-
-/// Static sizes, then n for every width axis.
-fn sizes(shape: &Shape, n: usize) -> Vec<usize> {
-    shape.stat.iter().copied().chain(std::iter::repeat_n(n, shape.width)).collect()
 }
 
 #[cfg(test)]

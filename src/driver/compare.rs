@@ -40,6 +40,8 @@ pub struct Compared {
     pub limit: Vec<f64>,
     /// Its errors.
     pub errors: Vec<f64>,
+    /// How it was found.
+    pub methods: Vec<&'static str>,
     /// By width.
     pub widths: Vec<AtWidth>,
     /// The fitted power of n of the deviation, where it could be fitted.
@@ -82,7 +84,10 @@ pub fn compare(limits: &Limits, runs: &[Run]) -> Comparison {
     for (position, limit) in limits.outputs.iter().enumerate() {
         let (values, errors) = match limit.kets.as_slice() {
             [] => (limit.values.clone(), limit.errors.clone()),
-            kets => (kets.iter().map(|ket| ket.mean).collect(), limit.ket_errors.clone()),
+            kets => (
+                kets.iter().map(|ket| ket.mean).collect(),
+                limit.ket_errors.iter().map(|errors| errors[0]).collect(),
+            ),
         };
         let at = |run: &Run| at_width(run, position, (&values, &errors), freedom);
         let widths: Vec<AtWidth> = runs.iter().map(at).collect();
@@ -91,8 +96,15 @@ pub fn compare(limits: &Limits, runs: &[Run]) -> Comparison {
             (&values, &errors),
             runs,
         );
-        let (name, shape) = (limit.name.clone(), limit.shape.clone());
-        outputs.push(Compared { name, shape, limit: values, errors, widths, power });
+        outputs.push(Compared {
+            name: limit.name.clone(),
+            shape: limit.shape.clone(),
+            limit: values,
+            errors,
+            methods: limit.methods.clone(),
+            widths,
+            power,
+        });
     }
     let cells = outputs.iter().flat_map(|o| &o.widths).map(|w| w.z.len()).sum::<usize>();
     let power = overall(&outputs, runs);

@@ -48,6 +48,8 @@ pub struct OutputResult {
     pub stderr: Option<Vec<f64>>,
     /// For a vector, the law of its entries over all seeds, per static entry.
     pub kets: Vec<Summary>,
+    /// The standard error over seeds of each of their numbers; `None` for one seed, or no vector.
+    pub ket_stderr: Option<Vec<[f64; Summary::NUMBERS]>>,
 }
 
 /// All outputs at one width.
@@ -172,6 +174,12 @@ fn summarise(program: &Program, name: String, node: NodeId, values: Vec<Vec<f64>
         let pooled: Vec<f64> = values.iter().flat_map(|seed| part(seed, entry)).collect();
         Summary::of(&pooled)
     };
+    let scatter = |entry| {
+        let seeds: Vec<Summary> =
+            values.iter().map(|seed| Summary::of(&part(seed, entry))).collect();
+        Summary::scatter(&seeds).map(|number| number.stderr().unwrap_or(0.0))
+    };
+    let several = vector && values.len() > 1;
     OutputResult {
         name,
         shape: shape.stat.clone(),
@@ -179,6 +187,7 @@ fn summarise(program: &Program, name: String, node: NodeId, values: Vec<Vec<f64>
         mean: moments.iter().map(Moments::mean).collect(),
         stderr: moments.iter().map(Moments::stderr).collect(),
         kets: if vector { (0..entries).map(ket).collect() } else { Vec::new() },
+        ket_stderr: several.then(|| (0..entries).map(scatter).collect()),
         values,
     }
 }

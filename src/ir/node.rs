@@ -82,6 +82,15 @@ impl Shape {
     pub fn new(stat: impl Into<Vec<usize>>, width: usize) -> Self {
         Self { stat: stat.into(), width }
     }
+    /// The size of every axis at width n.
+    pub fn sizes(&self, n: usize) -> Vec<usize> {
+        self.stat.iter().copied().chain(std::iter::repeat_n(n, self.width)).collect()
+    }
+    /// Static axes and width axes as positions among all axes.
+    pub fn axes(&self, stat: &[usize], width: &[usize]) -> Vec<usize> {
+        let widths = width.iter().map(|axis| self.stat.len() + axis);
+        stat.iter().copied().chain(widths).collect()
+    }
     /// The number of static entries.
     pub fn entries(&self) -> usize {
         self.stat.iter().product()

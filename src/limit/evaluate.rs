@@ -1,15 +1,12 @@
 //! Replicates, their errors, and the number of particles that a tolerance needs.
 
-use super::particles::Particles;
 use super::risks::{Risk, risks};
+use super::sample::{EXECUTION, Measured, Part, Sample, Size, error, measured, run};
 use super::tails::tails;
-use crate::codegen::ExecError;
-use crate::codegen::{ExecOptions, Tuples, estimate as cost, initial_matrix, prepare};
+use crate::codegen::{ExecError, estimate as cost, initial_matrix};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
-use crate::num::rng::Key;
-use crate::num::stats::Summary;
-use ndarray::{ArrayD, Axis, concatenate};
-use rayon::prelude::*;
+use crate::num::stats::{Moments, Summary};
+use ndarray::ArrayD;
 
 /// What decides how the limit is evaluated.
 #[derive(Clone, Debug)]
@@ -47,14 +44,6 @@ impl LimitOptions {
     }
 }
 
-/// Particles of one replicate.
-#[derive(Clone, Copy, Debug)]
-struct Size {
-    /// In a block.
-    n: usize,
-    blocks: usize,
-}
-
 impl Default for LimitOptions {
     fn default() -> Self {
         Self {
@@ -70,9 +59,6 @@ impl Default for LimitOptions {
     }
 }
 
-/// Means over tuples are over independent copies; N × N arrays of more numbers are not kept, because replicates run
-/// beside each other.
-const EXECUTION: ExecOptions = ExecOptions { tuples: Tuples::Independent, largest_array: 1 << 24 };
 /// Particles in all blocks for each column of a program, at least: the bias is of the order of 1 over this.
 const PER_COLUMN: usize = 2;
 /// Roots of an `expect`: expression, value, deviation.
@@ -91,14 +77,14 @@ pub struct LimitOutput {
     pub shape: Vec<usize>,
     /// Row-major values; empty for a vec.
     pub values: Vec<f64>,
-    /// One error for each value: √(se² + b²), b the change from half as many particles.
+    /// One error for each value: √(se² + b²), b the change from half as many particles (the mean of both halves).
     pub errors: Vec<f64>,
-    /// How each value was found.
+    /// How each value, or the mean of each ket, was found.
     pub methods: Vec<&'static str>,
     /// For each static entry of a vec, the summary of its ket.
     pub kets: Vec<Summary>,
-    /// For each static entry of a vec, the error of the mean of its ket.
-    pub ket_errors: Vec<f64>,
+    /// For each static entry of a vec, the error of each of its summary's numbers.
+    pub ket_errors: Vec<[f64; Summary::NUMBERS]>,
 }
 
 /// The limit of one `expect`, entry by entry.
@@ -165,13 +151,6 @@ pub enum LimitError {
     Execution(#[from] ExecError),
 }
 
-/// Means and standard errors of the entries of one root.
-#[derive(Clone, Debug)]
-struct Estimate {
-    mean: Vec<f64>,
-    stderr: Vec<f64>,
-}
-
 /// Evaluates a leading-order program: particles are doubled until the tolerance is met and the error of every `expect`
 /// is at most half of its own.
 ///
@@ -198,17 +177,17 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     check_risks(&mut ir, &risks, options)?;
     check_tails(&ir, &roots, size.n.max(TAIL_PARTICLES).min(options.particles), options)?;
     loop {
-        let (whole, errors) = measured(&ir, &roots, size, options)?;
-        let met = options.tol.is_none_or(|tol| is_met(&whole, &errors, tol));
-        let enough = met && are_decided(program, &errors);
+        let measured = measured(&ir, &roots, size, options)?;
+        let Measured { whole, errors, .. } = &measured;
+        let met = options.tol.is_none_or(|tol| is_met(whole, errors, tol));
+        let enough = met && are_decided(program, errors);
         let twice = Size { n: 2 * size.n, ..size };
         if enough
             || !samples
             || options.excludes(&ir, &roots, twice)
             || check_memory(&ir, &roots, twice, options).is_err()
         {
-            let kets = Replicates { whole: &whole, errors: &errors };
-            let (outputs, expects) = collect(program, &ir, &kets);
+            let (outputs, expects) = collect(program, &ir, &measured);
             return Ok(Limits {
                 outputs,
                 expects,
@@ -258,131 +237,6 @@ fn is_sampled(ir: &Ir, root: NodeId) -> bool {
     ir.reachable(&[root]).iter().any(|id| matches!(ir.node(*id), Node::Init(_)))
 }
 
-/// The roots of each replicate.
-struct Sample {
-    values: Vec<Vec<ArrayD<f64>>>,
-    estimates: Vec<Estimate>,
-}
-
-/// A sample and the errors of its means.
-type Measured = (Sample, Vec<Vec<f64>>);
-
-/// The bias is of the order of 1/N, so it is the change from half as many particles: from the mean of both halves of the
-/// same particles, whose random errors are nearly those of the whole and cancel.
-fn measured(
-    ir: &Ir,
-    roots: &[NodeId],
-    size: Size,
-    options: &LimitOptions,
-) -> Result<Measured, LimitError> {
-    if size.n == 1 {
-        // nothing random
-        let whole = run(ir, roots, size, &[Part::Whole], 1, options.seed)?;
-        let errors = errors(&whole, &whole);
-        return Ok((whole, errors));
-    }
-    let runs = |parts: &[Part]| run(ir, roots, size, parts, options.replicates, options.seed);
-    let (whole, halves) = (runs(&[Part::Whole])?, runs(&[Part::First, Part::Second])?);
-    let errors = errors(&whole, &halves);
-    Ok((whole, errors))
-}
-
-/// Which particles.
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    Whole,
-    First,
-    Second,
-}
-
-/// Runs parts of replicates. Different N have different streams and are independent.
-fn run(
-    ir: &Ir,
-    roots: &[NodeId],
-    size: Size,
-    parts: &[Part],
-    replicates: usize,
-    seed: u64,
-) -> Result<Sample, LimitError> {
-    let Size { n, blocks } = size;
-    let whole = matches!(parts, [Part::Whole]);
-    let prepared = prepare::<f64>(ir, roots, if whole { n } else { n / 2 }, &EXECUTION)?;
-    let one = |job: usize| {
-        let replicate = job / parts.len();
-        let key = Key::new(seed).split(((n as u64) << 20) + replicate as u64);
-        let mut particles = match parts[job % parts.len()] {
-            Part::Whole => Particles::in_blocks(&ir.inits, n, blocks, key),
-            Part::First => Particles::half(&ir.inits, n, blocks, key, false),
-            Part::Second => Particles::half(&ir.inits, n, blocks, key, true),
-        };
-        prepared.run_blocks(&mut particles).map(|values| joined(ir, roots, values))
-    };
-    let jobs = 0..replicates * parts.len();
-    let values: Result<Vec<_>, ExecError> = if blocks == 1 {
-        jobs.into_par_iter().map(one).collect()
-    } else {
-        // blocks are done beside each other, and two replicates would take twice the memory
-        jobs.map(one).collect()
-    };
-    let values = values?;
-    let estimates = (0..roots.len())
-        .map(|root| estimate(&values, root, ir.shape(roots[root]).width > 0))
-        .collect();
-    Ok(Sample { values, estimates })
-}
-
-/// The roots over all blocks: a value without a width axis is the same in each.
-fn joined(ir: &Ir, roots: &[NodeId], mut blocks: Vec<Vec<ArrayD<f64>>>) -> Vec<ArrayD<f64>> {
-    if blocks.len() == 1 {
-        return blocks.swap_remove(0);
-    }
-    let root = |k: usize| {
-        if ir.shape(roots[k]).width == 0 {
-            return blocks[0][k].clone();
-        }
-        let views: Vec<_> = blocks.iter().map(|block| block[k].view()).collect();
-        let last = Axis(views[0].ndim() - 1);
-        concatenate(last, &views).expect("blocks have one shape")
-    };
-    (0..roots.len()).map(root).collect()
-}
-
-/// Mean and standard error over replicates of each static entry; of a vec, of its mean.
-fn estimate(values: &[Vec<ArrayD<f64>>], root: usize, wide: bool) -> Estimate {
-    let entry_values = |replicate: &Vec<ArrayD<f64>>| -> Vec<f64> {
-        let array = &replicate[root];
-        if wide {
-            let n = array.shape().last().copied().unwrap_or(1);
-            let flat: Vec<f64> = array.iter().copied().collect();
-            return flat.chunks(n).map(|column| column.iter().sum::<f64>() / n as f64).collect();
-        }
-        array.iter().copied().collect()
-    };
-    let all: Vec<Vec<f64>> = values.iter().map(entry_values).collect();
-    let count = all.len() as f64;
-    let entries = all[0].len();
-    let mean: Vec<f64> =
-        (0..entries).map(|k| all.iter().map(|v| v[k]).sum::<f64>() / count).collect();
-    let spread = |k: usize| all.iter().map(|v| (v[k] - mean[k]).powi(2)).sum::<f64>();
-    let stderr = (0..entries)
-        .map(|k| if all.len() < 2 { 0.0 } else { (spread(k) / (count - 1.0) / count).sqrt() });
-    let stderr = stderr.collect();
-    Estimate { mean, stderr }
-}
-
-/// √(se² + b²) and a floor for rounding.
-fn errors(whole: &Sample, halves: &Sample) -> Vec<Vec<f64>> {
-    let one = |(whole, half): (&Estimate, &Estimate)| {
-        let entry = |k: usize| {
-            let bias = whole.mean[k] - half.mean[k];
-            let floor = 1e-13 * whole.mean[k].abs();
-            whole.stderr[k].hypot(bias).hypot(floor)
-        };
-        (0..whole.mean.len()).map(entry).collect()
-    };
-    whole.estimates.iter().zip(&halves.estimates).map(one).collect()
-}
-
 fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
     let fine = |(value, error): (&f64, &f64)| *error <= tol * value.abs().max(1.0);
     whole
@@ -407,7 +261,7 @@ fn check_risks(ir: &mut Ir, risks: &[Risk], options: &LimitOptions) -> Result<()
     }
     let scalars: Vec<NodeId> = risks.iter().flat_map(|risk| risk.coefficients.clone()).collect();
     let size = Size { n: options.particles, blocks: 1 };
-    let (whole, errors) = measured(ir, &scalars, size, options)?;
+    let Measured { whole, errors, .. } = measured(ir, &scalars, size, options)?;
     let mut next = 0;
     for risk in risks {
         let own = next..next + risk.coefficients.len();
@@ -451,40 +305,26 @@ fn check_tails(
     Ok(())
 }
 
-/// The final sample.
-struct Replicates<'a> {
-    whole: &'a Sample,
-    errors: &'a [Vec<f64>],
-}
-
-fn collect(
-    program: &Program,
-    ir: &Ir,
-    replicates: &Replicates<'_>,
-) -> (Vec<LimitOutput>, Vec<Expected>) {
+fn collect(program: &Program, ir: &Ir, measured: &Measured) -> (Vec<LimitOutput>, Vec<Expected>) {
     let count = program.outputs.len();
     let output = |(root, output): (usize, &crate::ir::Output)| {
         let shape = ir.shape(output.node);
         let wide = shape.width > 0;
-        let estimate = &replicates.whole.estimates[root];
+        let estimate = &measured.whole.estimates[root];
         LimitOutput {
             name: output.name.clone(),
             shape: shape.stat.clone(),
             values: if wide { Vec::new() } else { estimate.mean.clone() },
-            errors: if wide { Vec::new() } else { replicates.errors[root].clone() },
-            methods: if wide {
-                Vec::new()
-            } else {
-                methods(ir, output.node, &estimate.mean, &replicates.errors[root])
-            },
-            ket_errors: if wide { replicates.errors[root].clone() } else { Vec::new() },
-            kets: if wide { kets(&replicates.whole.values, root) } else { Vec::new() },
+            errors: if wide { Vec::new() } else { measured.errors[root].clone() },
+            methods: methods(ir, output.node, &estimate.mean, &measured.errors[root]),
+            ket_errors: if wide { ket_errors(measured, root) } else { Vec::new() },
+            kets: if wide { kets(&measured.whole.values, root) } else { Vec::new() },
         }
     };
     let expect = |k: usize| {
         let first = count + EXPECT_ROOTS * k;
-        let mean = |root: usize| replicates.whole.estimates[first + root].mean.clone();
-        let errors = replicates.errors[first + 2].clone();
+        let mean = |root: usize| measured.whole.estimates[first + root].mean.clone();
+        let errors = measured.errors[first + 2].clone();
         Expected { values: mean(0), expected: mean(1), deviations: mean(2), errors }
     };
     let outputs = program.outputs.iter().enumerate().map(output).collect();
@@ -502,16 +342,37 @@ fn methods(ir: &Ir, node: NodeId, values: &[f64], errors: &[f64]) -> Vec<&'stati
     values.iter().zip(errors).map(method).collect()
 }
 
+/// Each column of a vec: by static entry, then by replicate.
+fn columns_of(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Vec<Vec<f64>>> {
+    let n = values[0][root].shape().last().copied().unwrap_or(1);
+    let column = |replicate: &Vec<ArrayD<f64>>, entry: usize| {
+        replicate[root].iter().skip(entry * n).take(n).copied().collect()
+    };
+    let entries = 0..values[0][root].len() / n;
+    entries.map(|entry| values.iter().map(|values| column(values, entry)).collect()).collect()
+}
+
 /// Summaries of the columns of a vec, over all particles of all replicates.
 fn kets(values: &[Vec<ArrayD<f64>>], root: usize) -> Vec<Summary> {
-    let n = values[0][root].shape().last().copied().unwrap_or(1);
-    let entries = values[0][root].len() / n;
-    let ket = |entry: usize| {
-        let column = |replicate: &Vec<ArrayD<f64>>| {
-            replicate[root].iter().skip(entry * n).take(n).copied().collect::<Vec<f64>>()
+    columns_of(values, root).iter().map(|columns| Summary::of(&columns.concat())).collect()
+}
+
+/// The errors of their numbers, as those of scalars.
+fn ket_errors(measured: &Measured, root: usize) -> Vec<[f64; Summary::NUMBERS]> {
+    let moments = |sample: &Sample| -> Vec<[Moments; Summary::NUMBERS]> {
+        let scatter = |columns: &Vec<Vec<f64>>| {
+            let summaries: Vec<Summary> = columns.iter().map(|x| Summary::of(x)).collect();
+            Summary::scatter(&summaries)
         };
-        let all: Vec<f64> = values.iter().flat_map(column).collect();
-        Summary::of(&all)
+        columns_of(&sample.values, root).iter().map(scatter).collect()
     };
-    (0..entries).map(ket).collect()
+    let (whole, halves) = (moments(&measured.whole), moments(&measured.halves));
+    let of = |(whole, halves): (&[Moments; Summary::NUMBERS], &[Moments; Summary::NUMBERS])| {
+        let one = |k: usize| {
+            let stderr = whole[k].stderr().unwrap_or(0.0);
+            error(whole[k].mean(), stderr, halves[k].mean())
+        };
+        std::array::from_fn(one)
+    };
+    whole.iter().zip(&halves).map(of).collect()
 }

@@ -53,26 +53,40 @@ impl Key {
         (u64::from(a) << 32) | u64::from(b)
     }
 
-    /// The cipher: 20 rounds, the key added after every fourth.
-    #[inline(always)]
+    /// The cipher at one position.
     pub fn block(self, x: u32, y: u32) -> (u32, u32) {
+        let (mut x, mut y) = ([x], [y]);
+        self.blocks(&mut x, &mut y);
+        (x[0], y[0])
+    }
+
+    /// The cipher at several positions side by side: 20 rounds, the key added after every fourth.
+    #[inline(always)]
+    pub fn blocks<const N: usize>(self, x: &mut [u32; N], y: &mut [u32; N]) {
         let keys = [self.0, self.1, self.0 ^ self.1 ^ PARITY];
-        let (mut x, mut y) = (x.wrapping_add(keys[0]), y.wrapping_add(keys[1]));
+        add(x, keys[0]);
+        add(y, keys[1]);
         for group in 0..5 {
             for rotation in ROTATIONS[group % 2] {
-                x = x.wrapping_add(y);
-                y = y.rotate_left(rotation) ^ x;
+                for i in 0..N {
+                    x[i] = x[i].wrapping_add(y[i]);
+                    y[i] = y[i].rotate_left(rotation) ^ x[i];
+                }
             }
-            x = x.wrapping_add(keys[(group + 1) % 3]);
-            y = y.wrapping_add(keys[(group + 2) % 3]).wrapping_add(group as u32 + 1);
+            add(x, keys[(group + 1) % 3]);
+            add(y, keys[(group + 2) % 3].wrapping_add(group as u32 + 1));
         }
-        (x, y)
     }
 
     /// The numbers of this key one after another, as a generator of the `rand` crate.
     pub fn stream(self) -> Stream {
         Stream { key: self, position: 0, second: None }
     }
+}
+
+#[inline(always)]
+fn add(words: &mut [u32], key: u32) {
+    words.iter_mut().for_each(|word| *word = word.wrapping_add(key));
 }
 
 /// A generator of the `rand` crate: the two words at positions 0, 1, 2, ….

@@ -155,6 +155,20 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// How many numbers there are beside the histogram.
+    pub const NUMBERS: usize = 7;
+
+    /// Mean, standard deviation and quantiles.
+    pub fn numbers(&self) -> [f64; Self::NUMBERS] {
+        let [low, lower, median, upper, high] = self.quantiles;
+        [self.mean, self.std, low, lower, median, upper, high]
+    }
+
+    /// Mean and standard error of each number over independent samples; no error for one sample.
+    pub fn scatter(samples: &[Self]) -> [Moments; Self::NUMBERS] {
+        std::array::from_fn(|k| Moments::of(samples.iter().map(|sample| sample.numbers()[k])))
+    }
+
     /// Of at least one entry, all finite.
     pub fn of(values: &[f64]) -> Self {
         let moments = Moments::of(values.iter().copied());

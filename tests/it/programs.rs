@@ -1,28 +1,29 @@
 //! Every sample program: its expectations hold, it runs at width 1024, and finite widths agree with the limit.
 
+use crate::tidy::{files, read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The sample programs, sorted.
+/// The sample programs, sorted; modules of the library are none.
 fn programs() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
-    let entries = std::fs::read_dir(folder).expect("there are programs");
-    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
-    let mut programs: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|extension| extension == "tp")).collect();
-    programs.sort();
-    assert!(programs.len() >= 14);
+    let mut programs = files("programs", "tp");
+    programs.retain(|path| path.parent().is_none_or(|folder| !folder.ends_with("std")));
+    assert!(programs.len() >= 22);
     programs
 }
 
-/// Widths that a program is compared at: those its head comment gives after `--width`, or these.
-fn widths(program: &Path) -> String {
-    let text = std::fs::read_to_string(program).expect("it can be read");
-    let stated = text.lines().take_while(|line| line.starts_with("//")).find_map(|line| {
-        let (_, widths) = line.split_once("--width ")?;
-        widths.split_terminator(['.', ' ']).next()
-    });
-    stated.unwrap_or("128,256,512").trim_end_matches(',').to_owned()
+/// A command and those of the options that it takes which the program's head comment states after `In a test:`, where
+/// the program as it stands would take too long.
+fn with_stated(command: &[&str], taken: &[&str], program: &Path) -> Vec<String> {
+    let text = read(program);
+    let head = text.lines().take_while(|line| line.starts_with("//"));
+    let stated = head.filter_map(|line| line.strip_prefix("// In a test: ")).next().unwrap_or("");
+    let words: Vec<&str> = stated.split_whitespace().collect();
+    let mut args: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+    for option in words.chunks(2).filter(|option| taken.contains(&option[0])) {
+        args.extend(option.iter().map(|word| (*word).to_owned()));
+    }
+    args
 }
 
 fn tpc(args: &[&str], program: &Path) -> Output {
@@ -47,16 +48,27 @@ fn all_succeed(args: impl Fn(&Path) -> Vec<String>) {
 }
 
 #[test]
+fn programs_pass_the_checks() {
+    all_succeed(|program| with_stated(&["check"], &["--set"], program));
+}
+
+#[test]
 fn expectations_hold() {
     all_succeed(|_| vec!["test".to_owned()]);
 }
 
 #[test]
 fn finite_widths_agree_with_the_limit() {
-    all_succeed(|program| vec!["compare".to_owned(), "--width".to_owned(), widths(program)]);
+    all_succeed(|program| {
+        let mut args = with_stated(&["compare"], &["--set", "--particles", "--width"], program);
+        if !args.iter().any(|word| word == "--width") {
+            args.extend(["--width", "128,256,512"].map(str::to_owned));
+        }
+        args
+    });
 }
 
 #[test]
 fn every_program_runs_at_width_1024() {
-    all_succeed(|_| ["run", "--width", "1024"].map(str::to_owned).to_vec());
+    all_succeed(|program| with_stated(&["run", "--width", "1024"], &["--set"], program));
 }

@@ -1,10 +1,10 @@
 //! Where values wait between steps.
 
-use crate::codegen::interpret::tensor::Tensor;
 use crate::codegen::normal::Normal;
 use crate::codegen::plan::{Bound, Leaf, NestOutput, NestStep, Source, Step};
 use crate::codegen::simd::Lanes;
 use crate::ir::{Ir, Node, NodeId};
+use crate::num::tensor::Tensor;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Mutex;

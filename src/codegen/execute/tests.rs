@@ -1,6 +1,7 @@
 //! Executions with known results.
 
 use super::*;
+use crate::codegen::MatrixRef;
 use crate::ir::{Init, InitId, Law, Prim, ReduceOp, Shape};
 use crate::source::{FileId, Span};
 

@@ -36,10 +36,10 @@ fn words(key: Key, start: u64) -> ([u32; BLOCK], [u32; BLOCK]) {
     let (mut a, mut b) = ([0; BLOCK], [0; BLOCK]);
     let (high, low) = ((start >> 32) as u32, start as u32);
     for i in 0..BLOCK {
-        let y = low.wrapping_add(i as u32);
-        let x = high.wrapping_add(u32::from(y < low));
-        (a[i], b[i]) = key.block(x, y);
+        b[i] = low.wrapping_add(i as u32);
+        a[i] = high.wrapping_add(u32::from(b[i] < low));
     }
+    key.blocks(&mut a, &mut b);
     (a, b)
 }
 
@@ -49,21 +49,27 @@ macro_rules! draw {
             #[inline(always)]
             fn block(key: Key, law: Law, scale: $t, start: u64, out: &mut [$t]) {
                 let (a, b) = words(key, start);
-                let mut values = [0.0; BLOCK];
+                let mut bits: [$bits; BLOCK] = [0; BLOCK];
                 for i in 0..BLOCK {
                     let ($a, $b) = (a[i], b[i]);
-                    let bits: $bits = $join;
-                    values[i] = match law {
-                        Law::Normal => $bits::uniform(bits),
-                        Law::Uniform => $bits::uniform(bits) * (scale * SQRT_3 as $t),
-                        Law::Rademacher => {
-                            $t::from_bits(scale.to_bits() ^ (bits & !($bits::MAX >> 1)))
-                        }
-                    };
+                    bits[i] = $join;
                 }
-                if law == Law::Normal {
-                    $t::normal(&mut values, scale);
-                }
+                // the law is chosen outside of the loops, which stay free of branches
+                let values = match law {
+                    Law::Normal => {
+                        let mut values = bits.map($bits::uniform);
+                        $t::normal(&mut values, scale);
+                        values
+                    }
+                    Law::Uniform => {
+                        let scale = scale * SQRT_3 as $t;
+                        bits.map(|bits| $bits::uniform(bits) * scale)
+                    }
+                    Law::Rademacher => {
+                        let sign = !($bits::MAX >> 1);
+                        bits.map(|bits| $t::from_bits(scale.to_bits() ^ (bits & sign)))
+                    }
+                };
                 out.copy_from_slice(&values[..out.len()]);
             }
         }
@@ -119,26 +125,46 @@ fn minus_log_single(t: f32) -> f32 {
     (k as f32).mul_add(-std::f32::consts::LN_2, -(s * p))
 }
 
-/// As above in double precision; the argument is at least 2^-53.
+/// A polynomial at many places side by side, the highest coefficient first: one place would wait for each sum.
 #[inline(always)]
-fn minus_log_double(t: f64) -> f64 {
-    let bits = t.to_bits().wrapping_sub(0x3fe6_a09e_667f_3bcd);
-    let k = ((bits as i64) >> 52) as i32;
-    let m = f64::from_bits((bits & 0x000f_ffff_ffff_ffff).wrapping_add(0x3fe6_a09e_667f_3bcd));
-    let s = (m - 1.0) / (m + 1.0);
-    let q = s * s;
-    let p = horner!(
-        q,
-        1.479_819_860_511_658_6e-1_f64,
-        1.531_383_769_920_937_3e-1,
-        1.818_357_216_161_805e-1,
-        2.222_219_843_214_978_4e-1,
-        2.857_142_874_366_239e-1,
-        3.999_999_999_940_942e-1,
-        6.666_666_666_666_735e-1,
-        2.0
+fn polynomial<const N: usize>(x: &[f64; BLOCK], coefficients: [f64; N]) -> [f64; BLOCK] {
+    let mut p = [coefficients[0]; BLOCK];
+    for c in &coefficients[1..] {
+        for i in 0..BLOCK {
+            p[i] = p[i].mul_add(x[i], *c);
+        }
+    }
+    p
+}
+
+/// As above in double precision; the arguments are at least 2^-53.
+#[inline(always)]
+fn minus_log_double(t: [f64; BLOCK]) -> [f64; BLOCK] {
+    let bits = t.map(|t| t.to_bits().wrapping_sub(0x3fe6_a09e_667f_3bcd));
+    let s = bits.map(|bits| {
+        let m = (bits & 0x000f_ffff_ffff_ffff).wrapping_add(0x3fe6_a09e_667f_3bcd);
+        let m = f64::from_bits(m);
+        (m - 1.0) / (m + 1.0)
+    });
+    let p = polynomial(
+        &s.map(|s| s * s),
+        [
+            1.479_819_860_511_658_6e-1,
+            1.531_383_769_920_937_3e-1,
+            1.818_357_216_161_805e-1,
+            2.222_219_843_214_978_4e-1,
+            2.857_142_874_366_239e-1,
+            3.999_999_999_940_942e-1,
+            6.666_666_666_666_735e-1,
+            2.0,
+        ],
     );
-    f64::from(k).mul_add(-std::f64::consts::LN_2, -(s * p))
+    let mut logs = [0.0; BLOCK];
+    for i in 0..BLOCK {
+        let k = f64::from(((bits[i] as i64) >> 52) as i32);
+        logs[i] = k.mul_add(-std::f64::consts::LN_2, -(s[i] * p[i]));
+    }
+    logs
 }
 
 impl Normal for f32 {
@@ -182,15 +208,14 @@ impl Normal for f64 {
     fn normal(values: &mut [f64; BLOCK], scale: f64) {
         let scale = scale * std::f64::consts::SQRT_2;
         let uniforms = *values;
-        let mut logs = [0.0; BLOCK];
+        let logs = minus_log_double(uniforms.map(|x| 1.0 - x * x));
+        let near = centre(logs.map(|w| w - 3.125));
         for i in 0..BLOCK {
-            let x = uniforms[i];
-            logs[i] = minus_log_double(1.0 - x * x);
-            values[i] = centre(logs[i]) * x * scale;
+            values[i] = near[i] * uniforms[i] * scale;
         }
         // one in a thousand
-        for i in 0..BLOCK {
-            if logs[i] >= CENTRE {
+        if logs.iter().fold(false, |far, w| far | (*w >= CENTRE)) {
+            for i in (0..BLOCK).filter(|i| logs[*i] >= CENTRE) {
                 values[i] = tail(logs[i]) * uniforms[i] * scale;
             }
         }
@@ -201,10 +226,9 @@ impl Normal for f64 {
 const CENTRE: f64 = 6.25;
 
 #[inline(always)]
-fn centre(w: f64) -> f64 {
-    horner!(
-        w - 3.125,
-        -3.644_412_064_017_82e-21_f64,
+fn centre(x: [f64; BLOCK]) -> [f64; BLOCK] {
+    let coefficients = [
+        -3.644_412_064_017_82e-21,
         -1.685_059_138_182_016_6e-19,
         1.285_848_071_525_64e-18,
         1.115_787_767_802_518e-17,
@@ -226,8 +250,9 @@ fn centre(w: f64) -> f64 {
         -7.407_025_341_662_67e-4,
         -6.033_670_871_430_149e-3,
         2.401_581_824_255_896e-1,
-        1.653_654_562_683_102_7
-    )
+        1.653_654_562_683_102_7,
+    ];
+    polynomial(&x, coefficients)
 }
 
 #[inline(never)]

@@ -33,21 +33,31 @@ fn provenance(value: &Value, command: &str) {
     assert_eq!(found["source_sha256"].as_str().map(str::len), Some(64));
 }
 
-fn ket(value: &Value) {
-    object(value, &["mean", "std", "quantiles", "histogram"]);
+/// A ket whose numbers have errors under this name; for one seed there are none.
+fn ket(value: &Value, errors: &str, known: bool) {
+    object(value, &["mean", "std", "quantiles", "histogram", errors]);
     object(&value["histogram"], &["low", "high", "counts"]);
+    if !known {
+        assert!(value[errors].is_null());
+        return;
+    }
+    let positive = |x: &Value| x.as_f64().is_some_and(|x| x > 0.0 && x < 1.0);
+    let errors = object(&value[errors], &["mean", "std", "quantiles"]);
+    assert!(positive(&errors["mean"]) && positive(&errors["std"]), "{errors}");
+    let quantiles = list(&errors["quantiles"]);
+    assert!(quantiles.len() == 5 && quantiles.iter().all(positive), "{errors}");
 }
 
 #[test]
 fn json_of_check() {
     let folder = Folder::new();
     let fine = parse(&folder.expect(0, "check m.tp --format json"));
-    object(&fine, &["command", "file", "diagnostics", "values", "trained"]);
+    object(&fine, &["command", "file", "diagnostics", "values", "hypotheses", "trained"]);
     assert_eq!((fine["command"].as_str(), fine["file"].as_str()), (Some("check"), Some("m.tp")));
     let values = list(&fine["values"]);
     let named = |name: &str| {
         let found = values.iter().find(|value| value["name"] == name);
-        object(found.expect("it is listed"), &["name", "kind", "shape", "scale"])
+        object(found.expect("it is listed"), &["name", "kind", "shape", "scale", "bound"])
     };
     assert_eq!((&named("h")["kind"], &named("h")["scale"]), (&"vec".into(), &"0".into()));
     assert_eq!((&named("W")["scale"], &named("W")["action"]), (&"-1/2".into(), &"0".into()));
@@ -104,7 +114,11 @@ fn json_of_run() {
     }
     let kets = parse(&folder.expect(0, "run ket.tp --width 16 --precision f64 --format json"));
     assert_eq!(kets["precision"], "f64");
-    list(&kets["runs"][0]["outputs"][0]["ket"]).iter().for_each(ket);
+    list(&kets["runs"][0]["outputs"][0]["ket"]).iter().for_each(|x| ket(x, "stderr", false));
+    let kets = parse(&folder.expect(0, "run ket.tp --width 64 --seeds 4 --format json"));
+    list(&kets["runs"][0]["outputs"][0]["ket"]).iter().for_each(|x| ket(x, "stderr", true));
+    let said = folder.expect(0, "run ket.tp --width 64 --seeds 4");
+    assert_eq!(said.matches(" ± ").count(), 2 * 7 + 2, "with the scalar and the header: {said}");
 }
 
 #[test]
@@ -124,9 +138,13 @@ fn json_of_limit() {
         assert!(methods.iter().all(|m| m.as_str().is_some_and(|m| known.contains(&m))));
     }
     let kets = parse(&folder.expect(0, "limit ket.tp --particles 64 --format json"));
-    let vector = object(&kets["outputs"][0], &["name", "shape", "ket"]);
+    let vector = object(&kets["outputs"][0], &["name", "shape", "ket", "methods"]);
     assert_eq!(vector["shape"], parse("[2]"));
-    list(&vector["ket"]).iter().for_each(ket);
+    list(&vector["ket"]).iter().for_each(|x| ket(x, "errors", true));
+    assert_eq!(vector["methods"], parse("[\"particles\", \"particles\"]"));
+    let said = folder.expect(0, "limit ket.tp --particles 64");
+    assert_eq!(said.matches(" ± ").count(), 2 * 7 + 1, "in the header too: {said}");
+    assert_eq!(said.matches("; particles").count(), 2, "{said}");
     // E x[0] y = 0 is known by symmetry
     assert_eq!(kets["outputs"][1]["methods"], parse("[\"symmetry\"]"));
 }
@@ -140,9 +158,11 @@ fn json_of_compare() {
     assert_eq!(compare["command"], "compare");
     provenance(&compare, "compare m.tp");
     for output in list(&compare["outputs"]) {
-        let keys = ["name", "shape", "limit", "errors", "widths", "power", "power_stderr"];
+        let keys =
+            ["name", "shape", "limit", "errors", "methods", "widths", "power", "power_stderr"];
         object(output, &keys);
         numbers(&output["limit"], &output["shape"]);
+        assert_eq!(list(&output["methods"]).len(), list(&output["limit"]).len());
         numbers(&output["errors"], &output["shape"]);
         assert_eq!(list(&output["widths"]).len(), 3);
         for at in list(&output["widths"]) {

@@ -1,23 +1,24 @@
-//! Dense row-major arrays of numbers of the interpreter.
-
-use super::number::Arithmetic;
+//! Dense row-major arrays, walked index by index: for the interpreter and other places where clarity comes first.
 
 /// Sizes and values, the last axis fastest.
-#[derive(Clone)]
-pub(in crate::codegen) struct Tensor<V> {
-    pub(in crate::codegen) sizes: Vec<usize>,
-    pub(in crate::codegen) values: Vec<V>,
+#[derive(Clone, Debug)]
+pub struct Tensor<V> {
+    /// The size of each axis.
+    pub sizes: Vec<usize>,
+    /// As many as the product of the sizes.
+    pub values: Vec<V>,
 }
 
 impl<V: Copy> Tensor<V> {
-    pub(in crate::codegen) fn new(sizes: Vec<usize>, values: Vec<V>) -> Self {
+    /// An array of these sizes.
+    pub fn new(sizes: Vec<usize>, values: Vec<V>) -> Self {
         debug_assert_eq!(sizes.iter().product::<usize>(), values.len());
         Self { sizes, values }
     }
 
     /// How far one moves in the values per step of each of `rank` other axes, when this tensor's axes lie on `axes`
     /// of them. Two of its axes on one give a diagonal, none a broadcast.
-    pub(in crate::codegen) fn strides_on(&self, axes: &[usize], rank: usize) -> Vec<usize> {
+    pub fn strides_on(&self, axes: &[usize], rank: usize) -> Vec<usize> {
         let mut strides = vec![0; rank];
         let mut stride = 1;
         for (axis, size) in axes.iter().zip(&self.sizes).rev() {
@@ -28,7 +29,7 @@ impl<V: Copy> Tensor<V> {
     }
 
     /// Entries `start..end` along an axis.
-    pub(in crate::codegen) fn slice(&self, axis: usize, start: usize, end: usize) -> Self {
+    pub fn slice(&self, axis: usize, start: usize, end: usize) -> Self {
         let inner: usize = self.sizes[axis + 1..].iter().product();
         let size = self.sizes[axis];
         let rows = self.values.chunks((size * inner).max(1));
@@ -40,13 +41,7 @@ impl<V: Copy> Tensor<V> {
     }
 
     /// `fill` before and after along an axis.
-    pub(in crate::codegen) fn pad(
-        &self,
-        axis: usize,
-        before: usize,
-        after: usize,
-        fill: V,
-    ) -> Self {
+    pub fn pad(&self, axis: usize, before: usize, after: usize, fill: V) -> Self {
         let inner: usize = self.sizes[axis + 1..].iter().product();
         let mut values = Vec::new();
         for row in self.values.chunks((self.sizes[axis] * inner).max(1)) {
@@ -59,33 +54,34 @@ impl<V: Copy> Tensor<V> {
         Self::new(sizes, values)
     }
 
-    /// Sums over some axes, in row-major order.
-    pub(in crate::codegen) fn sum<A: Arithmetic<Number = V>>(
-        &self,
-        axes: &[usize],
-        arithmetic: &A,
-    ) -> Self {
+    /// Folds over some axes: `fold` is given the entries that become one, in row-major order.
+    pub fn fold<R>(&self, axes: &[usize], mut fold: impl FnMut(&[V]) -> R) -> Tensor<R> {
         let kept: Vec<usize> = (0..self.sizes.len()).filter(|axis| !axes.contains(axis)).collect();
         let size_of = |axes: &[usize]| axes.iter().map(|a| self.sizes[*a]).collect::<Vec<_>>();
         let own: Vec<usize> = (0..self.sizes.len()).collect();
         let strides = self.strides_on(&own, self.sizes.len());
-        let place = |axes: &[usize], at: &[usize]| -> usize {
-            axes.iter().zip(at).map(|(axis, i)| strides[*axis] * i).sum()
-        };
+        let strides_of = |axes: &[usize]| axes.iter().map(|a| strides[*a]).collect::<Vec<_>>();
         let (outer, inner) = (size_of(&kept), size_of(axes));
+        let (steps, inner_steps) = (strides_of(&kept), strides_of(axes));
         let mut values = Vec::with_capacity(outer.iter().product());
+        let mut terms = Vec::with_capacity(inner.iter().product());
         for_each_index(&outer, |at| {
-            let base = place(&kept, at);
-            let mut terms = Vec::with_capacity(inner.iter().product());
-            for_each_index(&inner, |j| terms.push(self.values[base + place(axes, j)]));
-            values.push(arithmetic.sum(terms.into_iter()));
+            let base = place(at, &steps);
+            terms.clear();
+            for_each_index(&inner, |j| terms.push(self.values[base + place(j, &inner_steps)]));
+            values.push(fold(&terms));
         });
-        Self::new(outer, values)
+        Tensor { sizes: outer, values }
     }
 }
 
+/// Where the entry of an index lies.
+pub fn place(at: &[usize], strides: &[usize]) -> usize {
+    at.iter().zip(strides).map(|(i, stride)| i * stride).sum()
+}
+
 /// Calls `f` with every index of an array of these sizes, the last axis fastest.
-pub(in crate::codegen) fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
+pub fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
     let mut at = vec![0; sizes.len()];
     for _ in 0..sizes.iter().product::<usize>() {
         f(&at);
