@@ -1,5 +1,7 @@
-//! The picture of a comparison: means over seeds against width beside the limit, and the decay of the deviation.
+//! The picture of a comparison: means over seeds against width beside the limit, and the decay of the deviation; of a
+//! training, its curves.
 
+use super::output::entry_name;
 use crate::driver::compare::{Compared, Comparison};
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::line::LinePlot;
@@ -16,8 +18,70 @@ const MOST_ENTRIES: usize = 32;
 /// More outputs than these do not fit on a page.
 const MOST_PANELS: usize = 5;
 
-/// Means, limits and the decay of the deviation as SVG.
+/// An output whose first axis has more entries than this is drawn along it: a training over its steps.
+const FEW_STEPS: usize = 4;
+/// More curves than these do not fit on a page.
+const MOST_CURVES: usize = 8;
+
+/// Means, limits and the decay of the deviation as SVG. Where an output runs over steps, its curves.
 pub(super) fn comparison(comparison: &Comparison, file: &str) -> String {
+    let runs = |output: &&Compared| {
+        output.shape.first().is_some_and(|steps| *steps > FEW_STEPS) && !output.widths.is_empty()
+    };
+    match comparison.outputs.iter().find(runs) {
+        Some(output) => curves(output),
+        None => means(comparison, file),
+    }
+}
+
+/// One row for each entry of an output over its steps, one column for each width: the mean over seeds in a band of one
+/// standard deviation, the limit in black.
+fn curves(output: &Compared) -> String {
+    let steps = output.shape[0];
+    let entries = output.limit.len() / steps;
+    let (mut panels, mut layouts) = (Vec::new(), Vec::new());
+    for entry in 0..entries.min(MOST_CURVES) {
+        let at = |values: &[f64]| -> Vec<f64> {
+            (0..steps).map(|step| values[step * entries + entry]).collect()
+        };
+        let points = |values: &[f64]| -> Vec<(f64, f64)> {
+            at(values).into_iter().enumerate().map(|(step, value)| (step as f64, value)).collect()
+        };
+        for width in &output.widths {
+            let edge = |sign: f64| -> Vec<f64> {
+                let spread = at(&width.std).into_iter().zip(at(&width.mean));
+                spread.map(|(std, mean)| mean + sign * std).collect()
+            };
+            let seeds = LinePlot::new()
+                .with_data(points(&width.mean))
+                .with_band(edge(-1.0), edge(1.0))
+                .with_color(COLOURS[entry % COLOURS.len()]);
+            let limit = LinePlot::new().with_data(points(&output.limit)).with_color("black");
+            let plots: Vec<Plot> = vec![seeds.into(), limit.into()];
+            let place = entry_name(&output.name, &output.shape[1..], entry).replace('[', "[t, ");
+            let layout = Layout::auto_from_plots(&plots)
+                .with_title(format!("n = {}", width.width))
+                .with_x_label("step")
+                .with_y_label(place);
+            layouts.push(layout);
+            panels.push(plots);
+        }
+    }
+    let mut figure = Figure::new(entries.min(MOST_CURVES), output.widths.len());
+    for row in 0..entries.min(MOST_CURVES) {
+        figure = figure.with_shared_y(row);
+    }
+    let scene = figure
+        .with_plots(panels)
+        .with_layouts(layouts)
+        .with_title("mean ± deviation over seeds; limit in black")
+        .with_cell_size(300.0, 220.0)
+        .render();
+    SvgBackend::new().render_scene(&scene)
+}
+
+/// Means with error bars beside the limit, and the decay of the deviation.
+fn means(comparison: &Comparison, file: &str) -> String {
     let mut panels = Vec::new();
     let mut layouts = Vec::new();
     for output in comparison.outputs.iter().filter(|o| !o.widths.is_empty()).take(MOST_PANELS) {

@@ -23,6 +23,8 @@ pub struct AtWidth {
     pub mean: Vec<f64>,
     /// Its standard error.
     pub stderr: Vec<f64>,
+    /// The standard deviation of one seed.
+    pub std: Vec<f64>,
     /// The deviation from the limit in standard errors, on the normal scale.
     pub z: Vec<f64>,
     /// Root mean square over seeds and entries of the deviation from the limit.
@@ -134,7 +136,8 @@ fn at_width(
         })
         .collect();
     let rms = rms_deviation(output, limit);
-    AtWidth { width: run.width, mean, stderr, z, rms }
+    let std = stderr.iter().map(|stderr| stderr * seeds.sqrt()).collect();
+    AtWidth { width: run.width, mean, stderr, std, z, rms }
 }
 
 /// Root mean square over seeds and entries of the deviation; of a vec, of its mean.
