@@ -12,6 +12,7 @@ mod hypotheses;
 mod leading;
 pub mod parity;
 mod rules;
+mod series;
 mod split;
 pub mod verdict;
 

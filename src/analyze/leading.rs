@@ -4,6 +4,7 @@ use super::atoms::Atoms;
 use super::combination::cancels;
 use super::parity::Parities;
 use super::power;
+use super::series::Series;
 use crate::diag::{Code, Diagnostic, Diags, codes};
 use crate::ir::passes::linear;
 use crate::ir::{Expect, Exponent, Ir, Named, Node, NodeId, Output, Program, ReduceOp, Shape};
@@ -19,12 +20,14 @@ pub(super) enum Why {
     Cancels(NodeId),
     /// An initial scalar.
     Scalar(NodeId),
+    /// A kink or a jump, beyond the order in which it has a derivative.
+    Kink(NodeId),
 }
 
 impl Why {
     fn node(self) -> NodeId {
         match self {
-            Self::Mean(node) | Self::Cancels(node) | Self::Scalar(node) => node,
+            Self::Mean(node) | Self::Cancels(node) | Self::Scalar(node) | Self::Kink(node) => node,
         }
     }
 }
@@ -87,6 +90,7 @@ pub(super) struct Analysis<'a> {
     program: Program,
     parities: Parities,
     pub(super) atoms: Atoms,
+    pub(super) series: Series,
     known: Vec<Option<Leading>>,
     needed: Vec<bool>,
 }
@@ -96,8 +100,10 @@ impl<'a> Analysis<'a> {
         let source = std::mem::take(&mut program.ir);
         let out = source.without_nodes();
         let parities = Parities::new(source.inits.len());
-        let (atoms, known, needed) = (Atoms::default(), Vec::new(), Vec::new());
-        let mut analysis = Self { source, out, diags, program, parities, atoms, known, needed };
+        let (atoms, series) = (Atoms::default(), Series::default());
+        let (known, needed) = (Vec::new(), Vec::new());
+        let mut analysis =
+            Self { source, out, diags, program, parities, atoms, series, known, needed };
         analysis.mark_needed();
         analysis
     }
@@ -128,6 +134,7 @@ impl<'a> Analysis<'a> {
             let id = NodeId::from_index(self.known.len());
             let wanted = self.needed.get(id.index()).copied().unwrap_or(true);
             let lead = wanted.then(|| self.leading(id)).map(|lead| self.settled(id, lead));
+            let lead = lead.map(|lead| self.resolved(id, lead));
             if let Some(Leading { coefficient: Coefficient::Known(node), .. }) = lead {
                 let origins = self.source.origins(id).to_vec();
                 self.out.add_origins(node, &origins);
@@ -207,7 +214,7 @@ impl<'a> Analysis<'a> {
     }
 
     /// A pure matrix in the leading-order program.
-    fn matrix(&mut self, mat: NodeId) -> Option<NodeId> {
+    pub(super) fn matrix(&mut self, mat: NodeId) -> Option<NodeId> {
         match self.source.node(mat).clone() {
             Node::Init(_) => {
                 let shape = self.source.shape(mat).clone();
@@ -251,7 +258,7 @@ impl<'a> Analysis<'a> {
             Coefficient::Zero | Coefficient::Error => return lead,
         };
         if !width.is_empty()
-            && self.parities.mean_vanishes(&self.out, x, width)
+            && self.mean_vanishes(x, width)
             // without a mean there is no symmetry: the limit engine looks at the tails
             && !self.atoms.is_heavy(&self.out, x)
         {
@@ -271,6 +278,11 @@ impl<'a> Analysis<'a> {
         }
         let soft = self.is_soft(node, rest, lead.soft);
         Leading::known(exponent, node).without(rest, soft)
+    }
+
+    /// Whether the mean of a coefficient vanishes by symmetry.
+    pub(super) fn mean_vanishes(&mut self, x: NodeId, width: &[usize]) -> bool {
+        self.parities.mean_vanishes(&self.out, x, width)
     }
 
     /// One scale per value: entries smaller than the largest are 0 at leading order.
@@ -349,7 +361,7 @@ impl<'a> Analysis<'a> {
     fn not_covered_at(&self, used: Option<Span>, exponent: Exponent, why: Why) -> Diagnostic {
         let code = match why {
             Why::Mean(_) => codes::MEAN_NEEDS_NEXT_ORDER,
-            Why::Cancels(_) => codes::CANCELLATION_NEEDS_NEXT_ORDER,
+            Why::Cancels(_) | Why::Kink(_) => codes::CANCELLATION_NEEDS_NEXT_ORDER,
             Why::Scalar(_) => codes::RANDOM_SCALAR,
         };
         let place = self.place(why.node()).or(used);
@@ -367,6 +379,9 @@ impl<'a> Analysis<'a> {
             Why::Cancels(_) => problem
                 .here("the leading terms cancel here")
                 .note(format!("found:    a remainder of size up to {} is needed", power(exponent))),
+            Why::Kink(_) => problem
+                .here("beyond its leading order the change of this function is no function")
+                .note(format!("found:    a change of size up to {} is needed", power(exponent))),
             Why::Scalar(_) => {
                 problem.here("this scalar stays random as n → ∞").note("found:    a random limit")
             }

@@ -77,7 +77,12 @@ impl Analysis<'_> {
     }
 
     /// The operation on leading coefficients; `None` stands for 0.
-    fn build(&mut self, op: Prim, shape: &Shape, parts: &[(Option<NodeId>, &Arg)]) -> NodeId {
+    pub(super) fn build(
+        &mut self,
+        op: Prim,
+        shape: &Shape,
+        parts: &[(Option<NodeId>, &Arg)],
+    ) -> NodeId {
         let args = parts
             .iter()
             .map(|(node, arg)| match node {
