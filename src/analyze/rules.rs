@@ -39,6 +39,12 @@ fn relative(lead: Leading) -> Option<Exponent> {
     lead.rest.map(|rest| rest - lead.exponent)
 }
 
+/// What a jump makes of a small change of its argument: it acts on a fraction of the entries, whose root is its size in
+/// root mean square.
+fn changed(relative: Option<Exponent>) -> Option<Exponent> {
+    relative.map(|relative| relative / 2)
+}
+
 impl Analysis<'_> {
     pub(super) fn map(&mut self, id: NodeId, op: Prim, shape: &Shape, args: &[Arg]) -> Leading {
         let operands: Vec<Operand<'_>> =
@@ -267,7 +273,7 @@ impl Analysis<'_> {
         match x.lead.coefficient {
             Coefficient::Known(_) if x.lead.soft => self.soft_jump(id),
             Coefficient::Known(node) => {
-                let rest = relative(x.lead);
+                let rest = changed(relative(x.lead));
                 self.known(Exponent::zero(), op, shape, &[(Some(node), x.arg)]).without(rest, false)
             }
             Coefficient::Unknown(_) => {
@@ -431,7 +437,7 @@ impl Analysis<'_> {
         // Two constants that differ decide alone, up to events of vanishing probability.
         let decided = self.out.constant_value(difference).is_some();
         let rest = aligned.rest.filter(|_| !decided).map(|rest| rest - aligned.exponent);
-        self.known(Exponent::zero(), op, shape, &aligned.parts).without(rest, false)
+        self.known(Exponent::zero(), op, shape, &aligned.parts).without(changed(rest), false)
     }
 
     /// A comparison of things that agree at leading order.
