@@ -21,7 +21,7 @@ const WIDTH: usize = 24;
 /// A value is 0 where it is 0 at so many points: relu(z) is 0 on all neurons of one with probability 2^−24.
 const POINTS: usize = 3;
 /// Points with free choices: all signs −, all +, and by coins.
-const CHOSEN: usize = 8;
+const CHOSEN: usize = 12;
 /// The most numbers that a point keeps.
 const MOST: usize = 1 << 24;
 /// Below this fraction of its terms a sum is rounding.
@@ -232,16 +232,19 @@ impl Point {
                 places[k] = (args[k].node, place);
                 numbers[k] = values[place];
             }
-            let at = &at[shape.stat.len()..];
             let chosen = kink(op, &numbers).filter(|_| self.choices != Choices::True);
             let chosen = chosen.and_then(|(count, number)| {
-                let neurons =
-                    || args[..count].iter().flat_map(|arg| &arg.width).map(|axis| at[*axis]);
-                let free = neurons().any(|neuron| neuron < FREE);
-                let sign = |neuron| self.choices.sign(coins, &places[..count], neuron, number);
-                free.then(|| on_piece(op, &numbers, sign(neurons().sum())))
+                let at = &at[shape.stat.len()..];
+                let neurons = args[..count].iter().flat_map(|arg| &arg.width).map(|axis| at[*axis]);
+                let neurons: Vec<usize> = neurons.collect();
+                let free = neurons.iter().any(|neuron| *neuron < FREE);
+                free.then(|| self.choices.sign(coins, &places[..count], &neurons, number))
             });
-            let value = chosen.unwrap_or_else(|| op.eval(&numbers));
+            let value = match chosen {
+                Some(Some(sign)) => on_piece(op, &numbers, sign),
+                Some(None) => f64::NAN,
+                None => op.eval(&numbers),
+            };
             values.push(match op {
                 Prim::Add | Prim::Sub => settled(value, numbers[0].abs() + numbers[1].abs()),
                 _ => value,
@@ -345,3 +348,6 @@ fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

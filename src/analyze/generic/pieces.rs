@@ -30,27 +30,28 @@ pub(super) enum Choices {
 pub(super) type Number = (NodeId, usize);
 
 impl Choices {
-    /// The sign of an argument, or of the first of two operands minus the second, with this value; `neuron` is the sum of its
-    /// places along width axes.
-    pub(super) fn sign(self, key: Key, of: &[Number], neuron: usize, value: f64) -> Ordering {
-        if value == 0.0 {
-            return Ordering::Equal;
-        }
-        match self {
-            Self::True => value.total_cmp(&0.0),
+    /// The sign of an argument, or of the first of two operands minus the second, that has this value; `None` for what is
+    /// not a number.
+    pub(super) fn sign(
+        self,
+        key: Key,
+        of: &[Number],
+        neurons: &[usize],
+        value: f64,
+    ) -> Option<Ordering> {
+        let sign = value.partial_cmp(&0.0)?;
+        Some(match self {
+            _ if sign.is_eq() => sign,
+            Self::True => sign,
             Self::All(sign) => sign,
-            // a < b and b > a toss the same coin
-            Self::Tossed if of.len() == 2 && of[1] < of[0] => {
-                self.sign(key, &[of[1], of[0]], neuron, -value).reverse()
-            }
             Self::Tossed => {
                 let coin = of.iter().fold(key, |key, (node, place)| {
                     key.fold_in(node.0).split(u64::try_from(*place).unwrap_or(0))
                 });
-                let heads = coin.bits32(0) & 7 < HEADS[neuron % FREE];
+                let heads = coin.bits32(0) & 7 < HEADS[neurons.iter().sum::<usize>() % FREE];
                 if heads { Ordering::Greater } else { Ordering::Less }
             }
-        }
+        })
     }
 }
 
