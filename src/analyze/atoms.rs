@@ -45,13 +45,31 @@ impl Atoms {
         range.excludes_zero().then(|| range.is_positive())
     }
 
-    /// Whether the value is 0 at a generic point where its operands are not.
+    /// Whether the value may be 0 where its operands are not.
     pub(super) fn cancels_somewhere(&mut self, ir: &Ir, node: NodeId) -> bool {
+        match ir.node(node) {
+            Node::Map {
+                op: Prim::Add | Prim::Sub | Prim::Log | Prim::Sin | Prim::Cos,
+                args,
+                ..
+            } => self.outlived(ir, node, args),
+            Node::Reduce { .. } => {
+                !self.is_safe(ir, node) && self.generic.sum_cancels(ir, node).unwrap_or(true)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the value may be 0 where one of these is not, each along axes of the value.
+    pub(super) fn outlived(&mut self, ir: &Ir, node: NodeId, operands: &[Arg]) -> bool {
+        !self.is_safe(ir, node) && self.generic.outlived(ir, node, operands).unwrap_or(true)
+    }
+
+    /// Whether the value is never 0, or left to the limit engine.
+    fn is_safe(&mut self, ir: &Ir, node: NodeId) -> bool {
         self.extend(ir);
         let narrow = ir.shape(node).width == 0 && self.means[node.index()];
-        !narrow
-            && !self.ranges[node.index()].excludes_zero()
-            && self.generic.cancels(ir, node).unwrap_or(true)
+        narrow || self.ranges[node.index()].excludes_zero()
     }
 
     /// Whether the value may have no mean: a pole, or an exponential of more than linear functions of Gaussians, enters
@@ -105,7 +123,7 @@ impl Atoms {
 
     fn is_nonzero(&mut self, ir: &Ir, id: NodeId, depth: usize) -> bool {
         let narrow = ir.shape(id).width == 0;
-        if self.ranges[id.index()].excludes_zero() || narrow && self.means[id.index()] {
+        if self.is_safe(ir, id) {
             return true;
         }
         if (narrow || self.analytic[id.index()])

@@ -4,21 +4,25 @@
 //! point is a small network with true random matrices: linearity and adjointness hold in it exactly, as they do for
 //! kets. What is 0 only at the limits of its scalars is not seen; the limit engine tests that.
 //!
-//! A function with kinks or jumps is analytic on pieces, and some may be too rare to be met. There the choices are made
-//! freely: no unit is active, or each is by the toss of a coin.
+//! A function with kinks or jumps is analytic on pieces, and some may be too rare to be met. So there are points where a
+//! few neurons are on pieces of our choice (`pieces`).
+
+mod pieces;
 
 use crate::ir::{Arg, Init, Ir, Node, NodeId, Prim, ReduceOp, Shape};
 use crate::num::rng::Key;
 use crate::num::rng::draw::{BLOCK, Draw};
 use crate::num::tensor::{Tensor, for_each_index, place};
+use pieces::{Choices, FREE, kink, on_piece};
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// The width of a point.
-const WIDTH: usize = 16;
-/// A value is 0 where it is 0 at so many points: relu(z) is 0 on all neurons of one with probability 2^−16.
+const WIDTH: usize = 24;
+/// A value is 0 where it is 0 at so many points: relu(z) is 0 on all neurons of one with probability 2^−24.
 const POINTS: usize = 3;
-/// Points with free choices.
-const FREE: usize = 4;
+/// Points with free choices: all signs −, all +, and by coins.
+const CHOSEN: usize = 12;
 /// The most numbers that a point keeps.
 const MOST: usize = 1 << 24;
 /// Below this fraction of its terms a sum is rounding.
@@ -28,7 +32,7 @@ const ROUNDING: f64 = 1e-9;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Generic {
     points: Vec<Point>,
-    /// Points whose choices are free.
+    /// Points where pieces are chosen freely.
     free: Vec<Point>,
 }
 
@@ -51,32 +55,45 @@ impl Generic {
 }
 
 impl Generic {
-    /// Whether a sum, or a function that is 0 at other places than 0, is 0 on some neuron where an operand is not;
-    /// `None` where the values take too much memory.
-    pub(super) fn cancels(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
-        for number in 0..POINTS {
-            let values = &self.point(number).value(ir, node)?.values;
-            if values.contains(&0.0) && self.points[number].loses(ir, node, values) {
+    /// Whether a value is 0 on some neuron where one of its operands is not, each along axes of the value: where the
+    /// terms of a sum cancel. `None` where the values take too much memory.
+    pub(super) fn outlived(&mut self, ir: &Ir, node: NodeId, operands: &[Arg]) -> Option<bool> {
+        for number in 0..POINTS + CHOSEN {
+            let point = self.any_point(number);
+            let mut size = vec![0.0; ir.shape(node).sizes(WIDTH).iter().product()];
+            for arg in operands {
+                point.value(ir, arg.node)?;
+                let values = point.broadcast(arg, ir.shape(node));
+                size.iter_mut().zip(values).for_each(|(size, value)| *size += f64::abs(value));
+            }
+            if point.is_lost(ir, node, &size)? {
                 return Some(true);
             }
         }
         Some(false)
     }
 
-    /// Whether a value is nowhere 0 at the points, and at none where the choices of its pieces are free; `None` where it
-    /// takes too much memory.
-    pub(super) fn never_zero(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
-        for number in 0..POINTS {
-            if self.point(number).value(ir, node)?.values.contains(&0.0) {
-                return Some(false);
+    /// Whether a sum over axes is 0 where one of its terms is not.
+    pub(super) fn sum_cancels(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
+        let Node::Reduce { arg, stat, width, .. } = ir.node(node) else { return Some(false) };
+        for number in 0..POINTS + CHOSEN {
+            let point = self.any_point(number);
+            point.value(ir, *arg)?;
+            let sums = point.sums(ir, *arg, (stat, width));
+            let size: Vec<f64> = sums.into_iter().map(|(_, size)| size).collect();
+            if point.is_lost(ir, node, &size)? {
+                return Some(true);
             }
         }
-        for number in 0..FREE {
-            if self.free.len() <= number {
-                let choices = if number == 0 { Choices::Inactive } else { Choices::Tossed };
-                self.free.push(Point { choices, ..Point::new(number as u64) });
-            }
-            if self.free[number].value(ir, node)?.values.contains(&0.0) {
+        Some(false)
+    }
+
+    /// Whether a value is nowhere 0 at the points, and at none where pieces are chosen freely; `None` where it takes too
+    /// much memory.
+    pub(super) fn never_zero(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
+        let size = vec![1.0; ir.shape(node).sizes(WIDTH).iter().product()];
+        for number in 0..POINTS + CHOSEN {
+            if self.any_point(number).is_lost(ir, node, &size)? {
                 return Some(false);
             }
         }
@@ -89,17 +106,20 @@ impl Generic {
         }
         &mut self.points[number]
     }
-}
 
-/// How kinks and jumps choose their piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choices {
-    /// As they are.
-    True,
-    /// Units are not active, conditions do not hold.
-    Inactive,
-    /// By the toss of a coin for each number.
-    Tossed,
+    /// The points, then those with free choices.
+    fn any_point(&mut self, number: usize) -> &mut Point {
+        let Some(number) = number.checked_sub(POINTS) else { return self.point(number) };
+        while self.free.len() <= number {
+            let choices = match self.free.len() {
+                0 => Choices::All(Ordering::Less),
+                1 => Choices::All(Ordering::Greater),
+                _ => Choices::Tossed,
+            };
+            self.free.push(Point { choices, ..Point::new(self.free.len() as u64) });
+        }
+        &mut self.free[number]
+    }
 }
 
 /// One draw of all initial objects, and what was computed from it.
@@ -152,7 +172,7 @@ impl Point {
             Node::Init(init) => self.drawn(ir.init(*init), sizes.iter().product()),
             Node::Width(_) | Node::Param(_) => return None,
             Node::Bind { arg, .. } => self.get(*arg).values.clone(),
-            Node::Map { op, args, shape } => self.map(id, (*op, shape), args),
+            Node::Map { op, args, shape } => self.map((*op, shape), args),
             Node::Reduce { op, arg, stat, width } => self.reduce(ir, *op, *arg, (stat, width)),
             Node::MatMul { mat, transpose, arg } => self.matmul(*mat, *transpose, *arg),
             Node::Index { arg, axis, at } => self.get(*arg).slice(*axis, *at, at + 1).values,
@@ -180,24 +200,21 @@ impl Point {
         values
     }
 
-    /// Whether an operand is not 0 where the value is.
-    fn loses(&self, ir: &Ir, node: NodeId, values: &[f64]) -> bool {
-        let sizes_of_operands: Vec<f64> = match ir.node(node) {
-            Node::Map {
-                op: Prim::Add | Prim::Sub | Prim::Log | Prim::Sin | Prim::Cos,
-                args,
-                shape,
-            } => {
-                let size = |arg: &Arg| self.broadcast(arg, shape);
-                let sizes: Vec<Vec<f64>> = args.iter().map(size).collect();
-                (0..values.len()).map(|k| sizes.iter().map(|size| size[k].abs()).sum()).collect()
-            }
-            Node::Reduce { arg, stat, width, .. } => {
-                self.sums(ir, *arg, (stat, width)).into_iter().map(|(_, size)| size).collect()
-            }
-            _ => Vec::new(),
-        };
-        values.iter().zip(&sizes_of_operands).any(|(value, size)| *value == 0.0 && *size > 0.0)
+    /// Whether the value is 0 somewhere where this size is not; where pieces are chosen, on neurons where all are. What
+    /// is not a number may be anything.
+    fn is_lost(&mut self, ir: &Ir, node: NodeId, size: &[f64]) -> Option<bool> {
+        let value = self.value(ir, node)?;
+        let shape = ir.shape(node);
+        let neurons = if self.choices == Choices::True { WIDTH } else { FREE };
+        let (mut lost, mut entry) = (false, 0);
+        for_each_index(&value.sizes, |at| {
+            let number = value.values[entry];
+            let zero = number == 0.0 || number.is_nan();
+            lost |=
+                zero && size[entry] != 0.0 && at[shape.stat.len()..].iter().all(|k| *k < neurons);
+            entry += 1;
+        });
+        Some(lost)
     }
 
     /// An operand, and how far one moves in it per step of each axis of the output.
@@ -215,25 +232,31 @@ impl Point {
         all
     }
 
-    fn map(&self, id: NodeId, (op, shape): (Prim, &Shape), args: &[Arg]) -> Vec<f64> {
-        let coins = self.key.fold_in(1 << 30).split(u64::from(id.0));
+    fn map(&self, (op, shape): (Prim, &Shape), args: &[Arg]) -> Vec<f64> {
+        let coins = self.key.fold_in(1 << 30);
         let operands: Vec<(&[f64], Vec<usize>)> =
             args.iter().map(|arg| self.operand(arg, shape)).collect();
         let mut numbers = vec![0.0; args.len()];
+        let mut places = vec![(NodeId::default(), 0); args.len()];
         let mut values = Vec::new();
         for_each_index(&shape.sizes(WIDTH), |at| {
-            for (number, (values, strides)) in numbers.iter_mut().zip(&operands) {
-                *number = values[place(at, strides)];
+            for (k, (values, strides)) in operands.iter().enumerate() {
+                places[k] = (args[k].node, place(at, strides));
+                numbers[k] = values[places[k].1];
             }
-            let active = match self.choices {
-                Choices::True => None,
-                Choices::Inactive => Some(false),
-                Choices::Tossed => Some(coins.bits32(values.len() as u64) & 1 == 1),
+            let chosen = kink(op, &numbers).filter(|_| self.choices != Choices::True);
+            let chosen = chosen.and_then(|(count, number)| {
+                let at = &at[shape.stat.len()..];
+                let neurons = args[..count].iter().flat_map(|arg| &arg.width).map(|axis| at[*axis]);
+                let neurons: Vec<usize> = neurons.collect();
+                let free = neurons.iter().any(|neuron| *neuron < FREE);
+                free.then(|| self.choices.sign(coins, &places[..count], &neurons, number))
+            });
+            let value = match chosen {
+                Some(Some(sign)) => on_piece(op, &numbers, sign),
+                Some(None) => f64::NAN,
+                None => op.eval(&numbers),
             };
-            let value = active
-                .filter(|_| shape.width > 0)
-                .and_then(|active| chosen(op, &numbers, active))
-                .unwrap_or_else(|| op.eval(&numbers));
             values.push(match op {
                 Prim::Add | Prim::Sub => settled(value, numbers[0].abs() + numbers[1].abs()),
                 _ => value,
@@ -270,22 +293,10 @@ impl Point {
     }
 }
 
-/// A function on a piece of our choice; `None` for one that has no pieces.
-fn chosen(op: Prim, numbers: &[f64], active: bool) -> Option<f64> {
-    let on = if active { 1.0 } else { 0.0 };
-    Some(match op {
-        Prim::Step | Prim::Lt | Prim::Le | Prim::Eq => on,
-        Prim::Relu => on * numbers[0],
-        Prim::Sign if active => numbers[0].signum(),
-        Prim::Sign => 0.0,
-        Prim::Abs if active => -numbers[0],
-        Prim::Abs => numbers[0],
-        Prim::Min | Prim::Max => numbers[usize::from(active)],
-        _ => return None,
-    })
-}
-
 /// A sum whose terms have this total size, without rounding where they cancel.
 fn settled(sum: f64, size: f64) -> f64 {
     if sum.abs() <= ROUNDING * size { 0.0 } else { sum }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,8 @@ pub(super) struct Leading {
     pub(super) coefficient: Coefficient,
     /// What was dropped is at most n^rest; `None` if nothing was, so that the coefficient is exact.
     pub(super) rest: Option<Exponent>,
-    /// The coefficient may be 0 on a part of the entries where what was dropped is not.
+    /// The coefficient may be 0 on a part of the entries where what was dropped is not. Otherwise the value is 0 where
+    /// its coefficient is, up to a fraction of the entries that vanishes as n → ∞.
     pub(super) soft: bool,
 }
 
@@ -183,7 +184,7 @@ impl<'a> Analysis<'a> {
             Node::MatMul { mat, transpose, arg } => {
                 let (arg, transpose) = (*arg, *transpose);
                 match self.matrix(*mat) {
-                    Some(matrix) => self.through(arg, |out, x| out.matmul(matrix, transpose, x)),
+                    Some(matrix) => self.image(matrix, transpose, arg),
                     None => self.no_matrix(id),
                 }
             }
@@ -208,6 +209,18 @@ impl<'a> Analysis<'a> {
                 let node = build(&mut self.out, x);
                 let soft = self.is_soft(node, lead.rest, lead.soft);
                 Leading { coefficient: Coefficient::Known(node), soft, ..lead }
+            }
+            Coefficient::Unknown(_) | Coefficient::Zero | Coefficient::Error => lead,
+        }
+    }
+
+    /// A product with an initial matrix. It adds up what is dropped on a vanishing fraction of the neurons, hence is soft
+    /// where it is 0.
+    fn image(&mut self, matrix: NodeId, transpose: bool, arg: NodeId) -> Leading {
+        let lead = self.through(arg, |out, x| out.matmul(matrix, transpose, x));
+        match lead.coefficient {
+            Coefficient::Known(node) => {
+                Leading { soft: self.is_soft(node, lead.rest, true), ..lead }
             }
             Coefficient::Unknown(_) | Coefficient::Zero | Coefficient::Error => lead,
         }
@@ -276,7 +289,9 @@ impl<'a> Analysis<'a> {
                 None => Leading::ZERO,
             };
         }
-        let soft = self.is_soft(node, rest, lead.soft);
+        // As for products with matrices; a scalar is left to the limit engine.
+        let doubt = lead.soft || !width.is_empty();
+        let soft = self.is_soft(node, rest, doubt);
         Leading::known(exponent, node).without(rest, soft)
     }
 

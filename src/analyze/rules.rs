@@ -39,6 +39,12 @@ fn relative(lead: Leading) -> Option<Exponent> {
     lead.rest.map(|rest| rest - lead.exponent)
 }
 
+/// What a jump makes of a small change of its argument: it acts on a fraction of the entries, whose root is its size in
+/// root mean square.
+fn changed(relative: Option<Exponent>) -> Option<Exponent> {
+    relative.map(|relative| relative / 2)
+}
+
 impl Analysis<'_> {
     pub(super) fn map(&mut self, id: NodeId, op: Prim, shape: &Shape, args: &[Arg]) -> Leading {
         let operands: Vec<Operand<'_>> =
@@ -186,9 +192,25 @@ impl Analysis<'_> {
                 None => Leading::ZERO,
             };
         }
-        let doubt = dropped.is_some() || leads.iter().any(|lead| lead.soft);
-        let soft = self.is_soft(node, rest, doubt);
+        let soft = rest.is_some() && self.sum_is_soft(node, operands);
         Leading::known(exponent, node).without(rest, soft)
+    }
+
+    /// Whether a sum may be 0 at leading order where an operand, kept or dropped, is not. An operand that is not soft is
+    /// 0 where its coefficient is: then all of them are 0 wherever the sum is, and so is the sum of what was dropped.
+    fn sum_is_soft(&mut self, node: NodeId, operands: &[Operand<'_>]) -> bool {
+        let known = |operand: &Operand<'_>| match operand.lead.coefficient {
+            Coefficient::Known(_) if operand.lead.soft => Err(()),
+            Coefficient::Known(node) => Ok(Some(Arg { node, ..operand.arg.clone() })),
+            Coefficient::Unknown(_) => Err(()),
+            Coefficient::Zero | Coefficient::Error => Ok(None),
+        };
+        let known: Result<Vec<Option<Arg>>, ()> = operands.iter().map(known).collect();
+        self.atoms.may_be_zero(&self.out, node)
+            && known.map_or(true, |known| {
+                let known: Vec<Arg> = known.into_iter().flatten().collect();
+                self.atoms.outlived(&self.out, node, &known)
+            })
     }
 
     /// Whether a coefficient may be 0 where what was dropped is not: `doubt` says that an operand may be so, or lost a
@@ -256,7 +278,7 @@ impl Analysis<'_> {
         match x.lead.coefficient {
             Coefficient::Known(_) if x.lead.soft => self.soft_jump(id),
             Coefficient::Known(node) => {
-                let rest = x.lead.rest.map(|rest| rest - x.lead.exponent);
+                let rest = changed(relative(x.lead));
                 self.known(Exponent::zero(), op, shape, &[(Some(node), x.arg)]).without(rest, false)
             }
             Coefficient::Unknown(_) => {
@@ -420,7 +442,7 @@ impl Analysis<'_> {
         // Two constants that differ decide alone, up to events of vanishing probability.
         let decided = self.out.constant_value(difference).is_some();
         let rest = aligned.rest.filter(|_| !decided).map(|rest| rest - aligned.exponent);
-        self.known(Exponent::zero(), op, shape, &aligned.parts).without(rest, false)
+        self.known(Exponent::zero(), op, shape, &aligned.parts).without(changed(rest), false)
     }
 
     /// A comparison of things that agree at leading order.

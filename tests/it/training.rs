@@ -68,7 +68,7 @@ struct Deep {
 const OPTIMIZERS: &[&str] = &[
     "sgd(lr = 0.5)",
     "momentum(lr = 0.3)",
-    "signsgd(lr = 0.1, eps = 1e-3)",
+    "signsgd(lr = 0.1)",
     "adam(lr = 0.1, eps = 1e-4)",
     "adamw(lr = 0.1, eps = 1e-4, decay = 0.1)",
     "lion(lr = 0.1)",

@@ -157,3 +157,30 @@ output avg(B^2) as \"moved\";
     let (value, error) = limits(text, 512)["moved"];
     assert!(value > 1.0 && value < 10.0 && error < 1.0, "{value} ± {error}");
 }
+
+/// A dropped term that is 0 wherever the leading ones are decides no jump: both have the same masks.
+#[test]
+fn dropped_terms_may_share_the_zeros_of_the_leading_ones() {
+    let text = "
+init x, y, z, u, v : vec ~ N(0, 1);
+init W : mat ~ N(0, 1/n);
+let one = x * step(u) + n^(-1/2) * z * step(u)^2;
+output avg(sign(one) * x) as \"one mask\";
+let two = x * step(u) + y * step(v) + n^(-1/2) * (z * step(u) + x * step(v));
+output avg(sign(two) * x) as \"two masks\";
+let h = u + n^(-1/2) * z;
+output avg(sign(x * relu(h) + y * step(h)) * x) as \"a mask with an error\";
+let changed = W @ relu(u) + x * step(v);
+output avg(sign((changed + n^(-1/2) * z) * step(h)) * (W @ relu(u))) as \"a hat\";
+";
+    // E sign(s x + y) x = √(2/π) s/√(1 + s²); the mean of s/√(1 + s²) over normal s > 0; the hat has variance 1/2
+    let half = 0.5_f64.sqrt();
+    let positive = libm::exp(0.5) * libm::erfc(half) / 2.0;
+    let known = [
+        ("one mask", ABSOLUTE / 2.0),
+        ("two masks", ABSOLUTE * (1.0 + half) / 4.0),
+        ("a mask with an error", ABSOLUTE * positive),
+        ("a hat", ABSOLUTE * half * (1.0 + 1.0 / 3.0_f64.sqrt()) / 4.0),
+    ];
+    assert_limits(text, 4096, 0.01, &known);
+}
