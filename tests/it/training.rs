@@ -113,8 +113,8 @@ output f.train, f.loss;
             .arg(&file)
             .output()
             .map_err(|error| error.to_string())?;
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout)
-            .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
+        let report: serde_json::Value =
+            serde_json::from_slice(&output.stdout).map_err(|error| failed(&error, &output))?;
         let outputs = report["outputs"].as_array().ok_or("no outputs")?;
         let widths = outputs.iter().filter_map(|output| output["widths"].as_array()).flatten();
         let z = widths.filter_map(|width| width["z"].as_array()).flatten();
@@ -134,8 +134,12 @@ fn compared(program: &str, numbers: [usize; 3]) -> Result<serde_json::Value, Str
         .arg(&file)
         .output()
         .map_err(|error| error.to_string())?;
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout).map_err(|error| failed(&error, &output))
+}
+
+/// What there is to say of a command that printed no report.
+fn failed(error: &serde_json::Error, output: &std::process::Output) -> String {
+    format!("{error}: {}, {}", output.status, String::from_utf8_lossy(&output.stderr))
 }
 
 /// Each option of a training: finite width agrees with the limit, and would not if one engine left the option away.
