@@ -142,19 +142,21 @@ impl Analysis<'_> {
             Node::Map { op, shape, args } => self.of_map(id, *op, (shape, args), e),
             Node::Reduce { op, arg, stat, width } if width.is_empty() => {
                 let (op, stat) = (*op, stat.clone());
-                self.image(*arg, e, |out, x| out.reduce(op, x, stat, vec![]))
+                self.linear(*arg, e, |out, x| out.reduce(op, x, stat, vec![]))
             }
             Node::Reduce { op, arg, stat, width } => self.mean(id, (*op, *arg), (stat, width), e),
             Node::MatMul { mat, transpose, arg } => match self.matrix(*mat) {
-                Some(matrix) => self.image(*arg, e, |out, x| out.matmul(matrix, *transpose, x)),
+                Some(matrix) => self.linear(*arg, e, |out, x| out.matmul(matrix, *transpose, x)),
                 None => Err(Coefficient::Error),
             },
-            Node::Index { arg, axis, at } => self.image(*arg, e, |out, x| out.index(x, *axis, *at)),
+            Node::Index { arg, axis, at } => {
+                self.linear(*arg, e, |out, x| out.index(x, *axis, *at))
+            }
             Node::Slice { arg, axis, start, end } => {
-                self.image(*arg, e, |out, x| out.slice(x, *axis, *start, *end))
+                self.linear(*arg, e, |out, x| out.slice(x, *axis, *start, *end))
             }
             Node::Pad { arg, axis, before, after } => {
-                self.image(*arg, e, |out, x| out.pad(x, *axis, *before, *after))
+                self.linear(*arg, e, |out, x| out.pad(x, *axis, *before, *after))
             }
             Node::Bind { arg, .. } => self.coefficient(*arg, e),
             Node::Stack(args) => self.stacked(args, e),
@@ -162,7 +164,7 @@ impl Analysis<'_> {
     }
 
     /// A linear operation.
-    fn image(
+    fn linear(
         &mut self,
         arg: NodeId,
         e: Exponent,
