@@ -2,7 +2,7 @@
 //! training, its curves.
 
 use super::output::entry_name;
-use crate::driver::compare::{Compared, Comparison};
+use crate::driver::compare::{AtWidth, Compared, Comparison};
 use kuva::backend::svg::SvgBackend;
 use kuva::plot::line::LinePlot;
 use kuva::plot::scatter::ScatterPlot;
@@ -44,40 +44,53 @@ fn curves(output: &Compared) -> String {
         let at = |values: &[f64]| -> Vec<f64> {
             (0..steps).map(|step| values[step * entries + entry]).collect()
         };
-        let points = |values: &[f64]| -> Vec<(f64, f64)> {
-            at(values).into_iter().enumerate().map(|(step, value)| (step as f64, value)).collect()
+        let edge = |width: &AtWidth, sign: f64| -> Vec<f64> {
+            let spread = at(&width.std).into_iter().zip(at(&width.mean));
+            spread.map(|(std, mean)| mean + sign * std).collect()
         };
+        let edges = output.widths.iter().flat_map(|width| [edge(width, -1.0), edge(width, 1.0)]);
+        let (low, high) = range(edges.flatten().chain(at(&output.limit)));
         for width in &output.widths {
-            let edge = |sign: f64| -> Vec<f64> {
-                let spread = at(&width.std).into_iter().zip(at(&width.mean));
-                spread.map(|(std, mean)| mean + sign * std).collect()
-            };
             let seeds = LinePlot::new()
-                .with_data(points(&width.mean))
-                .with_band(edge(-1.0), edge(1.0))
+                .with_data(over_steps(at(&width.mean)))
+                .with_band(edge(width, -1.0), edge(width, 1.0))
                 .with_color(COLOURS[entry % COLOURS.len()]);
-            let limit = LinePlot::new().with_data(points(&output.limit)).with_color("black");
+            let limit =
+                LinePlot::new().with_data(over_steps(at(&output.limit))).with_color("black");
             let plots: Vec<Plot> = vec![seeds.into(), limit.into()];
             let place = entry_name(&output.name, &output.shape[1..], entry).replace('[', "[t, ");
+            // all widths on one scale
             let layout = Layout::auto_from_plots(&plots)
                 .with_title(format!("n = {}", width.width))
                 .with_x_label("step")
-                .with_y_label(place);
+                .with_y_label(place)
+                .with_y_axis_min(low)
+                .with_y_axis_max(high);
             layouts.push(layout);
             panels.push(plots);
         }
     }
-    let mut figure = Figure::new(entries.min(MOST_CURVES), output.widths.len());
-    for row in 0..entries.min(MOST_CURVES) {
-        figure = figure.with_shared_y(row);
-    }
-    let scene = figure
+    let scene = Figure::new(entries.min(MOST_CURVES), output.widths.len())
         .with_plots(panels)
         .with_layouts(layouts)
         .with_title("mean ± deviation over seeds; limit in black")
         .with_cell_size(300.0, 220.0)
         .render();
     SvgBackend::new().render_scene(&scene)
+}
+
+fn over_steps(values: Vec<f64>) -> Vec<(f64, f64)> {
+    values.into_iter().enumerate().map(|(step, value)| (step as f64, value)).collect()
+}
+
+/// The smallest and the largest number, to one digit of their distance.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in values {
+        (low, high) = (low.min(value), high.max(value));
+    }
+    let unit = 10f64.powf((high - low).max(f64::MIN_POSITIVE).log10().floor());
+    ((low / unit).floor() * unit, (high / unit).ceil() * unit)
 }
 
 /// Means with error bars beside the limit, and the decay of the deviation.

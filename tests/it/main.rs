@@ -13,6 +13,7 @@ mod quadrature;
 mod reference;
 mod sketch;
 mod symbolic;
+mod tangent;
 mod tidy;
 mod training;
 mod verdict;
