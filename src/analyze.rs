@@ -2,8 +2,8 @@
 //!
 //! Every value is n^e (v + o(1)) with an exact rational e; v is a value of the *leading-order program*, in which n does
 //! not occur. Where the leading coefficient of something vanishes (a mean that is 0 by symmetry, terms that cancel), its
-//! size is only bounded; if it is needed all the same, that is an error, never a number ([TP4b], and theory.md
-//! section 6: expansions to the next order are not covered yet).
+//! size is only bounded. Then `series` looks for what follows; if that is random or no function of the values so far, and is
+//! needed all the same, that is an error, never a number (docs/theory/expansion.md).
 
 mod atoms;
 mod combination;
