@@ -401,7 +401,8 @@ impl<'a> Analysis<'a> {
                 problem.here("this scalar stays random as n → ∞").note("found:    a random limit")
             }
         };
-        let problem = problem.note("expected: a value that known coefficients determine (docs/theory/expansion.md)");
+        let problem = problem
+            .note("expected: a value that known coefficients determine (docs/theory/expansion.md)");
         match used.filter(|used| Some(*used) != place) {
             Some(used) => problem.label(used, "needed here"),
             None => problem,

@@ -89,7 +89,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     for value in values {
         (low, high) = (low.min(value), high.max(value));
     }
-    let unit = 10f64.powf((high - low).max(f64::MIN_POSITIVE).log10().floor());
+    let unit = libm::pow(10.0, libm::log10((high - low).max(f64::MIN_POSITIVE)).floor());
     ((low / unit).floor() * unit, (high / unit).ceil() * unit)
 }
 
