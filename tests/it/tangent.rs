@@ -48,7 +48,7 @@ fn kernels(function: &str, (a, b, c): (f64, f64, f64)) -> (f64, f64) {
     if function == "relu" {
         let size = (a * b).sqrt();
         let angle = (c / size).clamp(-1.0, 1.0).acos();
-        let first = size / (2.0 * PI) * (angle.sin() + (PI - angle) * angle.cos());
+        let first = size / (2.0 * PI) * (libm::sin(angle) + (PI - angle) * libm::cos(angle));
         return (first, (PI - angle) / (2.0 * PI));
     }
     let size = (1.0 + 2.0 * a) * (1.0 + 2.0 * b);
