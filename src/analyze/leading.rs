@@ -129,6 +129,16 @@ impl<'a> Analysis<'a> {
         self.known.get(id.index()).copied().flatten()
     }
 
+    /// How many nodes were looked at.
+    pub(super) fn found(&self) -> usize {
+        self.known.len()
+    }
+
+    /// What was found of nodes from this one on.
+    pub(super) fn found_since(&self, first: usize) -> impl Iterator<Item = Leading> + '_ {
+        self.known[first..].iter().copied().flatten()
+    }
+
     /// Finds the leading order of all nodes that were not yet looked at.
     pub(super) fn run(&mut self) {
         while self.known.len() < self.source.len() {

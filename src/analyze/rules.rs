@@ -39,10 +39,13 @@ fn relative(lead: Leading) -> Option<Exponent> {
     lead.rest.map(|rest| rest - lead.exponent)
 }
 
-/// What a jump makes of a small change of its argument: it acts on a fraction of the entries, whose root is its size in
-/// root mean square.
+/// What a jump makes of a small change of its argument, n^(JUMP · r) of it, is at most n^r in root mean square: it acts on a
+/// fraction of the entries, and the root of this is its size. The fraction is as large as the change for a density at 0
+/// and its root of degree 4 for the fourth power of such a variable.
+pub(super) const JUMP: i64 = 8;
+
 fn changed(relative: Option<Exponent>) -> Option<Exponent> {
-    relative.map(|relative| relative / 2)
+    relative.map(|relative| relative / JUMP)
 }
 
 impl Analysis<'_> {
@@ -153,7 +156,7 @@ impl Analysis<'_> {
         match x.lead.coefficient {
             Coefficient::Known(a) => {
                 let own = x.lead.rest.map(|rest| rest - y.lead.exponent);
-                let other = y.lead.rest.map(|rest| exponent + rest - y.lead.exponent);
+                let other = relative(y.lead).map(|rest| self.near_zero(rest, divisor) + exponent);
                 self.known(exponent, Prim::Div, shape, &[(Some(a), x.arg), (Some(divisor), y.arg)])
                     .without(own.max(other), x.lead.soft)
             }
@@ -238,8 +241,13 @@ impl Analysis<'_> {
             Coefficient::Known(node) => {
                 // Near 0 a root is not Lipschitz: (n^rest)^p is what can be left of an entry there.
                 let root = p.is_positive() && p < Exponent::from_integer(1);
-                let rest =
-                    x.lead.rest.map(|rest| if root { rest * p } else { exponent * (p - 1) + rest });
+                let rest = x.lead.rest.map(|rest| match root {
+                    true => rest * p,
+                    false if p.is_negative() => {
+                        self.near_zero(rest - exponent, node) + exponent * p
+                    }
+                    false => exponent * (p - 1) + rest,
+                });
                 self.known(exponent * p, op, shape, &[(Some(node), x.arg)])
                     .without(rest, x.lead.soft)
             }
@@ -251,6 +259,14 @@ impl Analysis<'_> {
             Coefficient::Zero => self.pole(id, "a negative power of 0"),
             Coefficient::Error => Leading::ERROR,
         }
+    }
+
+    /// How large a change of relative size n^rest of an argument is after a function with a singularity at 0: where the
+    /// argument gets near 0 it may be as large as the function is, or larger, so that nothing is known.
+    fn near_zero(&mut self, rest: Exponent, argument: NodeId) -> Exponent {
+        let far =
+            self.out.shape(argument).width == 0 || self.atoms.sign(&self.out, argument).is_some();
+        if far { rest } else { rest.max(Exponent::zero()) }
     }
 
     fn pole(&mut self, id: NodeId, fact: &str) -> Leading {
@@ -308,8 +324,14 @@ impl Analysis<'_> {
             }
             Coefficient::Known(node) if !vanishing => {
                 let node = self.build(op, shape, &[(Some(node), x.arg)]);
-                let soft = self.is_soft(node, x.lead.rest, x.lead.soft);
-                return Leading::known(exponent, node).without(x.lead.rest, soft);
+                let rest = match (op, x.lead.coefficient) {
+                    (Prim::Log, Coefficient::Known(arg)) => {
+                        x.lead.rest.map(|rest| self.near_zero(rest, arg))
+                    }
+                    _ => x.lead.rest,
+                };
+                let soft = self.is_soft(node, rest, x.lead.soft);
+                return Leading::known(exponent, node).without(rest, soft);
             }
             Coefficient::Unknown(why) if !vanishing => return Leading::unknown(exponent, why),
             Coefficient::Known(_) | Coefficient::Unknown(_) => {

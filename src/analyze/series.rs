@@ -13,6 +13,7 @@
 
 use super::combination::cancels;
 use super::leading::{Analysis, Coefficient, Leading, Why};
+use super::rules::JUMP;
 use crate::ir::passes::derive::{derivative, substitute};
 use crate::ir::{Arg, Exponent, Init, Law, Node, NodeId, Prim, ReduceOp, Shape};
 use num_integer::Integer;
@@ -30,8 +31,17 @@ pub(super) struct Series {
     known: HashMap<(NodeId, Exponent), Coefficient>,
     /// √n (avg(x) − E) by the node of the mean, as an initial scalar.
     fluctuations: HashMap<NodeId, NodeId>,
-    /// The common denominator of all exponents of so many nodes.
-    lattice: (usize, i64),
+    /// The common denominator of all exponents of so many nodes; `None` where it is too large.
+    lattice: (usize, Lattice),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lattice(Option<i64>);
+
+impl Default for Lattice {
+    fn default() -> Self {
+        Self(Some(2))
+    }
 }
 
 /// A coefficient that is not 0, or why there is none.
@@ -45,6 +55,11 @@ fn found(coefficient: Coefficient) -> Found {
     }
 }
 
+/// The largest exponent of the lattice that is not larger.
+fn floor(exponent: Exponent, step: Exponent) -> Exponent {
+    (exponent / step).floor() * step
+}
+
 impl Analysis<'_> {
     /// The leading order of a value of which only a bound is known: its first coefficient that is not 0, where that is no
     /// random symbol.
@@ -52,17 +67,19 @@ impl Analysis<'_> {
         let Coefficient::Unknown(Why::Mean(_) | Why::Cancels(_)) = lead.coefficient else {
             return lead;
         };
-        let step = self.step();
-        let mut exponent = lead.exponent;
+        let Some(step) = self.step() else { return lead };
+        let mut exponent = floor(lead.exponent, step);
         while exponent >= lead.exponent - DEPTH {
             match self.below(id, exponent) {
                 Ok(None) => exponent -= step,
                 Ok(Some(node)) if !self.is_random(node) => {
-                    let rest = Some(exponent - step);
+                    // What a kink leaves is smaller, and may lie just below.
+                    let rest = Some(exponent);
                     let soft = self.is_soft(node, rest, true);
                     return Leading::known(exponent, node).without(rest, soft);
                 }
-                Ok(Some(_)) | Err(_) => return lead,
+                Ok(Some(_)) => return Leading { exponent, ..lead },
+                Err(_) => return lead,
             }
         }
         lead
@@ -101,27 +118,30 @@ impl Analysis<'_> {
         result
     }
 
-    /// The distance of neighbouring exponents.
-    fn step(&mut self) -> Exponent {
-        let (mut seen, mut denominator) = self.series.lattice;
-        denominator = denominator.max(2);
-        while let Some(lead) = self.get(NodeId::from_index(seen)) {
-            for exponent in std::iter::once(lead.exponent).chain(lead.rest) {
-                let finer = denominator.lcm(exponent.denom());
-                if finer <= FINEST {
-                    denominator = finer;
-                }
+    /// The distance of neighbouring exponents: those of coefficients are sums of multiples of 1/2 and of those of powers
+    /// of n, whose sizes are known.
+    fn step(&mut self) -> Option<Exponent> {
+        let (seen, Lattice(mut denominator)) = self.series.lattice;
+        for lead in self.found_since(seen) {
+            if let Coefficient::Known(_) = lead.coefficient {
+                let finer = |old: i64| old.lcm(lead.exponent.denom());
+                denominator = denominator.map(finer).filter(|new| *new <= FINEST);
             }
-            seen += 1;
         }
-        self.series.lattice = (seen, denominator);
-        Exponent::new(1, denominator)
+        self.series.lattice = (self.found(), Lattice(denominator));
+        denominator.map(|denominator| Exponent::new(1, denominator))
+    }
+
+    /// The first exponent of a value.
+    fn scale(&mut self, id: NodeId) -> Exponent {
+        let step = self.step().expect("there is a lattice where a series is looked for");
+        floor(self.operand(id).exponent, step)
     }
 
     /// Exponents from the leading one of a value down to `last`.
     fn exponents(&mut self, id: NodeId, last: Exponent) -> Vec<Exponent> {
-        let step = self.step();
-        let first = self.operand(id).exponent;
+        let step = self.step().expect("there is a lattice where a series is looked for");
+        let first = self.scale(id);
         std::iter::successors(Some(first), |e| Some(e - step)).take_while(|e| *e >= last).collect()
     }
 
@@ -321,40 +341,72 @@ impl Analysis<'_> {
             | Prim::Erf
             | Prim::Sigmoid
             | Prim::Softplus => self.smooth_below(id, op, (shape, &args[0]), e),
-            Prim::Select if self.is_exact(args[0].node, e)? => {
-                let condition = self.coefficient(args[0].node, Exponent::zero())?;
-                let mut parts = vec![(condition, &args[0])];
-                for arg in &args[1..] {
-                    parts.push((self.coefficient(arg.node, e)?, arg));
-                }
-                Ok(Some(self.build(op, shape, &parts)))
+            Prim::Select => self.selected(id, shape, args, e),
+            Prim::Min | Prim::Max | Prim::Powf => {
+                self.unchanged(id, args, e - self.operand(id).exponent)?;
+                Ok(None)
             }
             Prim::Sign
             | Prim::Step
             | Prim::Not
-            | Prim::Min
-            | Prim::Max
-            | Prim::Powf
             | Prim::Lt
             | Prim::Le
             | Prim::Eq
             | Prim::And
-            | Prim::Or
-            | Prim::Select => {
-                let relative = e - self.operand(id).exponent;
-                for arg in args {
-                    if !self.is_exact(arg.node, relative)? {
-                        return Err(Coefficient::Unknown(Why::Kink(id)));
-                    }
-                }
+            | Prim::Or => {
+                self.unchanged(id, args, e * JUMP)?;
                 Ok(None)
             }
         }
     }
 
+    /// An error unless nothing follows the leading coefficients of the operands, all of one size, down to n^relative.
+    fn unchanged(
+        &mut self,
+        id: NodeId,
+        args: &[Arg],
+        relative: Exponent,
+    ) -> Result<(), Coefficient> {
+        let leads: Vec<Leading> = args.iter().map(|arg| self.operand(arg.node)).collect();
+        let sizes: Vec<Exponent> = leads
+            .iter()
+            .filter(|lead| lead.coefficient != Coefficient::Zero)
+            .map(|lead| lead.exponent)
+            .collect();
+        let fixed = leads.iter().all(|lead| match lead.coefficient {
+            Coefficient::Known(node) => self.out.constant_value(node).is_some(),
+            Coefficient::Zero => true,
+            Coefficient::Unknown(_) | Coefficient::Error => false,
+        });
+        // The smaller of two sizes would decide where the larger is near 0.
+        let mut exact = fixed || sizes.iter().all(|size| *size == sizes[0]);
+        for arg in args {
+            exact = exact && self.is_exact(arg.node, relative)?;
+        }
+        if exact { Ok(()) } else { Err(Coefficient::Unknown(Why::Kink(id))) }
+    }
+
+    /// A choice by a condition that does not change.
+    fn selected(&mut self, id: NodeId, shape: &Shape, args: &[Arg], e: Exponent) -> Found {
+        let largest = args[1..]
+            .iter()
+            .map(|arg| self.operand(arg.node))
+            .filter(|lead| lead.coefficient != Coefficient::Zero)
+            .map(|lead| lead.exponent)
+            .max();
+        let Some(largest) = largest else { return Ok(None) };
+        self.unchanged(id, &args[..1], (e - largest) * JUMP)?;
+        let condition = self.coefficient(args[0].node, Exponent::zero())?;
+        let mut parts = vec![(condition, &args[0])];
+        for arg in &args[1..] {
+            parts.push((self.coefficient(arg.node, e)?, arg));
+        }
+        Ok(Some(self.build(Prim::Select, shape, &parts)))
+    }
+
     /// Whether nothing follows the leading coefficient down to n^relative of it.
     fn is_exact(&mut self, id: NodeId, relative: Exponent) -> Result<bool, Coefficient> {
-        let last = self.operand(id).exponent + relative;
+        let last = self.scale(id) + relative;
         for exponent in self.exponents(id, last).into_iter().skip(1) {
             if self.coefficient(id, exponent)?.is_some() {
                 return Ok(false);
@@ -365,7 +417,7 @@ impl Analysis<'_> {
 
     fn times(&mut self, shape: &Shape, args: &[Arg], e: Exponent) -> Found {
         let [x, y] = args else { return Err(Coefficient::Error) };
-        let last = e - self.operand(y.node).exponent;
+        let last = e - self.scale(y.node);
         let mut total = None;
         for exponent in self.exponents(x.node, last) {
             let Some(a) = self.coefficient(x.node, exponent)? else { continue };
@@ -379,7 +431,7 @@ impl Analysis<'_> {
     /// From x = q y: q_e = (x_(e + E) − Σ q_(e′) y_(e + E − e′)) / y_E.
     fn over(&mut self, id: NodeId, shape: &Shape, args: &[Arg], e: Exponent) -> Found {
         let [x, y] = args else { return Err(Coefficient::Error) };
-        let scale = self.operand(y.node).exponent;
+        let scale = self.scale(y.node);
         let Some(divisor) = self.coefficient(y.node, scale)? else {
             return Err(Coefficient::Error);
         };
@@ -387,15 +439,15 @@ impl Analysis<'_> {
         if let Some(own) = total {
             total = Some(self.build(Prim::Id, shape, &[(Some(own), x)]));
         }
-        let step = self.step();
-        let mut above = self.operand(x.node).exponent - scale;
+        let step = self.step().expect("there is a lattice where a series is looked for");
+        let mut above = self.scale(x.node) - scale;
+        if !self.is_far_from_zero(divisor) {
+            self.singular(id, y.node, e - above)?;
+        }
         while above > e {
             if let Some(factor) = self.coefficient(y.node, e + scale - above)?
                 && let Some(known) = self.coefficient(id, above)?
             {
-                if self.atoms.may_be_zero(&self.out, divisor) {
-                    return Err(Coefficient::Unknown(Why::Kink(id)));
-                }
                 let known = self.out.whole(known);
                 let minus = self.build(Prim::Neg, shape, &[(Some(factor), y)]);
                 let minus = self.out.whole(minus);
@@ -411,10 +463,7 @@ impl Analysis<'_> {
 
     /// relu and |x|: to first order; the second is no function.
     fn kinked(&mut self, id: NodeId, op: Prim, (shape, arg): (&Shape, &Arg), e: Exponent) -> Found {
-        let scale = self.operand(arg.node).exponent;
-        let Some(own) = self.coefficient(arg.node, e)? else {
-            return Ok(None);
-        };
+        let scale = self.scale(arg.node);
         let mut next = None;
         for exponent in self.exponents(arg.node, e).into_iter().skip(1) {
             if self.coefficient(arg.node, exponent)?.is_some() {
@@ -422,17 +471,45 @@ impl Analysis<'_> {
                 break;
             }
         }
+        let Some(next) = next else { return self.kinked_at_top(op, (shape, arg), e) };
         let Some(leading) = self.coefficient(arg.node, scale)? else {
             return Err(Coefficient::Error);
         };
-        let second = next.map(|next| next * 2 - scale);
-        if second.is_some_and(|second| e <= second) || self.atoms.may_be_zero(&self.out, leading) {
+        // How often the change passes 0 depends on the density there: what follows the first order may lie just below it.
+        if e < next || self.atoms.may_be_zero(&self.out, leading) {
             return Err(Coefficient::Unknown(Why::Kink(id)));
         }
+        let Some(own) = self.coefficient(arg.node, e)? else { return Ok(None) };
         let slope = if op == Prim::Relu { Prim::Step } else { Prim::Sign };
         let slope = self.build(slope, shape, &[(Some(leading), arg)]);
         let slope = self.out.whole(slope);
         Ok(Some(self.build(Prim::Mul, shape, &[(Some(slope.node), &slope), (Some(own), arg)])))
+    }
+
+    /// Where nothing is above n^e, the function of the coefficient there.
+    fn kinked_at_top(&mut self, op: Prim, (shape, arg): (&Shape, &Arg), e: Exponent) -> Found {
+        if e < self.scale(arg.node) {
+            return Ok(None);
+        }
+        let own = self.coefficient(arg.node, e)?;
+        Ok(own.map(|own| self.build(op, shape, &[(Some(own), arg)])))
+    }
+
+    /// Whether a value stays away from 0, so that a function of it is smooth. A scalar is left to the limit engine.
+    fn is_far_from_zero(&mut self, node: NodeId) -> bool {
+        if self.out.shape(node).width == 0 {
+            return !self.atoms.may_be_zero(&self.out, node);
+        }
+        self.atoms.sign(&self.out, node).is_some()
+    }
+
+    /// Near a singularity at 0 a change may act as at a jump: nothing may follow the leading term.
+    fn singular(&mut self, id: NodeId, arg: NodeId, relative: Exponent) -> Found {
+        if self.is_exact(arg, relative * JUMP)? {
+            Ok(None)
+        } else {
+            Err(Coefficient::Unknown(Why::Kink(id)))
+        }
     }
 
     /// Taylor's series: of a homogeneous function around the leading coefficient, of others around the limit.
@@ -443,7 +520,7 @@ impl Analysis<'_> {
         (shape, arg): (&Shape, &Arg),
         e: Exponent,
     ) -> Found {
-        let scale = self.operand(arg.node).exponent;
+        let scale = self.scale(arg.node);
         let degree = match op {
             Prim::Sqrt => Some(Exponent::new(1, 2)),
             Prim::Pow(p) => Some(p),
@@ -453,17 +530,16 @@ impl Analysis<'_> {
         let Some(leading) = self.coefficient(arg.node, scale)? else {
             return Err(Coefficient::Error);
         };
-        if (degree.is_some() && !whole_power || op == Prim::Log)
-            && self.atoms.may_be_zero(&self.out, leading)
-        {
-            return Err(Coefficient::Unknown(Why::Kink(id)));
-        }
         let (shift, base, first) = match degree {
             Some(p) => (e - scale * p, Some(leading), 1),
             None if scale.is_zero() => (e, Some(leading), 1),
             None if scale.is_negative() && op != Prim::Log => (e, None, 0),
             None => return Err(Coefficient::Error),
         };
+        if (degree.is_some() && !whole_power || op == Prim::Log) && !self.is_far_from_zero(leading)
+        {
+            return self.singular(id, arg.node, shift);
+        }
         let unit = if degree.is_some() { scale } else { Exponent::zero() };
         let mut powers: Vec<BTreeMap<Exponent, NodeId>> = vec![BTreeMap::new()];
         for exponent in self.exponents(arg.node, shift + unit).into_iter().skip(first) {
