@@ -38,6 +38,61 @@ impl Atoms {
         self.generic.zeros(ir, node).is_some_and(|zeros| !zeros.contains(&false))
     }
 
+    /// Whether the value stays away from 0 as n → ∞ whatever the limits of the means in it: means of what has one sign, and
+    /// what is made of such without a difference; of values that differ from neuron to neuron, by their range alone.
+    pub(super) fn is_away(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.extend(ir);
+        if ir.shape(node).width > 0 {
+            return self.ranges[node.index()].excludes_zero();
+        }
+        if !self.means[node.index()] {
+            return !self.may_be_zero(ir, node);
+        }
+        self.is_away_scalar(ir, node, 0)
+    }
+
+    /// Whether the value depends on a mean over neurons, whose limit is not known here.
+    pub(super) fn has_means(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.extend(ir);
+        self.means[node.index()]
+    }
+
+    fn is_away_scalar(&mut self, ir: &Ir, id: NodeId, depth: usize) -> bool {
+        let range = self.ranges[id.index()];
+        if range.excludes_zero() || depth > DEEPEST {
+            return range.excludes_zero();
+        }
+        let all = |this: &mut Self, args: &[NodeId]| {
+            args.iter().all(|arg| {
+                if this.means[arg.index()] {
+                    this.is_away_scalar(ir, *arg, depth + 1)
+                } else {
+                    !this.may_be_zero(ir, *arg)
+                }
+            })
+        };
+        match ir.node(id) {
+            Node::Reduce { arg, .. } => {
+                let one_sign = self.ranges[arg.index()].has_one_sign();
+                let zeros = self.generic.zeros(ir, *arg);
+                one_sign && zeros.is_some_and(|zeros| !zeros.contains(&true))
+            }
+            Node::Map { op: Prim::Add, args, .. } => {
+                let signs = args.iter().all(|arg| self.ranges[arg.node.index()].is_natural());
+                signs && args.iter().any(|arg| all(self, &[arg.node]))
+            }
+            Node::Map { op, args, .. } => {
+                let args: Vec<NodeId> = args[..factors(*op)].iter().map(|arg| arg.node).collect();
+                !args.is_empty() && all(self, &args)
+            }
+            Node::Index { arg, .. } | Node::Slice { arg, .. } | Node::Bind { arg, .. } => {
+                all(self, &[*arg])
+            }
+            Node::Stack(args) => all(self, args),
+            _ => false,
+        }
+    }
+
     /// Whether the value is positive or negative everywhere, if it is one of them.
     pub(super) fn sign(&mut self, ir: &Ir, node: NodeId) -> Option<bool> {
         self.extend(ir);

@@ -47,6 +47,13 @@ impl Range {
     pub(super) fn excludes_zero(self) -> bool {
         self.lo > 0.0 || self.hi < 0.0
     }
+    /// Nowhere negative.
+    pub(super) fn is_natural(self) -> bool {
+        self.lo >= 0.0
+    }
+    pub(super) fn has_one_sign(self) -> bool {
+        self.lo >= 0.0 || self.hi <= 0.0
+    }
     pub(super) fn is_positive(self) -> bool {
         self.lo > 0.0
     }

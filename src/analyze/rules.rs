@@ -44,10 +44,6 @@ fn relative(lead: Leading) -> Option<Exponent> {
 /// and its root of degree 4 for the fourth power of such a variable.
 pub(super) const JUMP: i64 = 8;
 
-fn changed(relative: Option<Exponent>) -> Option<Exponent> {
-    relative.map(|relative| relative / JUMP)
-}
-
 impl Analysis<'_> {
     pub(super) fn map(&mut self, id: NodeId, op: Prim, shape: &Shape, args: &[Arg]) -> Leading {
         let operands: Vec<Operand<'_>> =
@@ -261,12 +257,17 @@ impl Analysis<'_> {
         }
     }
 
+    /// What a jump makes of a change of its argument. An argument with means in it may be 0 in the limit.
+    fn changed(&mut self, relative: Option<Exponent>, argument: NodeId) -> Option<Exponent> {
+        let known =
+            !self.atoms.has_means(&self.out, argument) || self.atoms.is_away(&self.out, argument);
+        relative.map(|relative| if known { relative / JUMP } else { Exponent::zero() })
+    }
+
     /// How large a change of relative size n^rest of an argument is after a function with a singularity at 0: where the
     /// argument gets near 0 it may be as large as the function is, or larger, so that nothing is known.
     fn near_zero(&mut self, rest: Exponent, argument: NodeId) -> Exponent {
-        let far =
-            self.out.shape(argument).width == 0 || self.atoms.sign(&self.out, argument).is_some();
-        if far { rest } else { rest.max(Exponent::zero()) }
+        if self.atoms.is_away(&self.out, argument) { rest } else { rest.max(Exponent::zero()) }
     }
 
     fn pole(&mut self, id: NodeId, fact: &str) -> Leading {
@@ -294,7 +295,7 @@ impl Analysis<'_> {
         match x.lead.coefficient {
             Coefficient::Known(_) if x.lead.soft => self.soft_jump(id),
             Coefficient::Known(node) => {
-                let rest = changed(relative(x.lead));
+                let rest = self.changed(relative(x.lead), node);
                 self.known(Exponent::zero(), op, shape, &[(Some(node), x.arg)]).without(rest, false)
             }
             Coefficient::Unknown(_) => {
@@ -464,7 +465,8 @@ impl Analysis<'_> {
         // Two constants that differ decide alone, up to events of vanishing probability.
         let decided = self.out.constant_value(difference).is_some();
         let rest = aligned.rest.filter(|_| !decided).map(|rest| rest - aligned.exponent);
-        self.known(Exponent::zero(), op, shape, &aligned.parts).without(changed(rest), false)
+        let rest = self.changed(rest, difference);
+        self.known(Exponent::zero(), op, shape, &aligned.parts).without(rest, false)
     }
 
     /// A comparison of things that agree at leading order.
@@ -529,13 +531,14 @@ impl Analysis<'_> {
             (Coefficient::Known(a), Coefficient::Known(b))
                 if x.lead.exponent.is_zero() && y.lead.exponent.is_zero() =>
             {
+                let rest = x.lead.rest.map(|rest| self.near_zero(rest, a)).max(y.lead.rest);
                 self.known(
                     Exponent::zero(),
                     Prim::Powf,
                     shape,
                     &[(Some(a), x.arg), (Some(b), y.arg)],
                 )
-                .without(x.lead.rest.max(y.lead.rest), x.lead.soft)
+                .without(rest, x.lead.soft)
             }
             (Coefficient::Known(_), Coefficient::Zero) => {
                 Leading::known(Exponent::zero(), self.out.filled(1.0, shape.clone()))

@@ -441,7 +441,7 @@ impl Analysis<'_> {
         }
         let step = self.step().expect("there is a lattice where a series is looked for");
         let mut above = self.scale(x.node) - scale;
-        if !self.is_far_from_zero(divisor) {
+        if !self.atoms.is_away(&self.out, divisor) {
             self.singular(id, y.node, e - above)?;
         }
         while above > e {
@@ -495,14 +495,6 @@ impl Analysis<'_> {
         Ok(own.map(|own| self.build(op, shape, &[(Some(own), arg)])))
     }
 
-    /// Whether a value stays away from 0, so that a function of it is smooth. A scalar is left to the limit engine.
-    fn is_far_from_zero(&mut self, node: NodeId) -> bool {
-        if self.out.shape(node).width == 0 {
-            return !self.atoms.may_be_zero(&self.out, node);
-        }
-        self.atoms.sign(&self.out, node).is_some()
-    }
-
     /// Near a singularity at 0 a change may act as at a jump: nothing may follow the leading term.
     fn singular(&mut self, id: NodeId, arg: NodeId, relative: Exponent) -> Found {
         if self.is_exact(arg, relative * JUMP)? {
@@ -536,7 +528,8 @@ impl Analysis<'_> {
             None if scale.is_negative() && op != Prim::Log => (e, None, 0),
             None => return Err(Coefficient::Error),
         };
-        if (degree.is_some() && !whole_power || op == Prim::Log) && !self.is_far_from_zero(leading)
+        if (degree.is_some() && !whole_power || op == Prim::Log)
+            && !self.atoms.is_away(&self.out, leading)
         {
             return self.singular(id, arg.node, shift);
         }

@@ -63,6 +63,18 @@ output n^(1/2) * mean[a, b]((K[a, b] - K0[a, b]) * z[a] * z[b]) as \"outer\";
     assert_limits(text, 1024, 0.05, &known);
 }
 
+/// A mean of squares stays away from 0, so that functions of it are smooth.
+#[test]
+fn norms_change_smoothly() {
+    let text = "
+init x : vec ~ N(0, 1);
+let q = avg(x^2);
+let y = x / sqrt(q + n^(-1/4)) - x / sqrt(q);
+output n^(1/4) * avg(x * y) as \"norm\", n^(1/4) * (log(q + n^(-1/4)) - log(q)) as \"log\";
+";
+    assert_limits(text, 4096, 0.02, &[("norm", -0.5), ("log", 1.0)]);
+}
+
 /// Matrices that are split into parts have no size of their own; exponents that come later count all the same.
 #[test]
 fn exponents_after_a_matrix_are_found() {
