@@ -38,7 +38,7 @@ pub fn check(
 ) -> Option<Checked> {
     let program = lowered(sources, file, loader, settings, diags)?;
     let mut own = Diags::default();
-    let facts = analyze(&program, &mut own);
+    let facts = with_deep_stack(|| analyze(&program, &mut own));
     let verdicts = verdicts(sources, file, loader, settings);
     let failures = failures(&verdicts);
     let spoilt = own.has_errors() && !failures.is_empty();
@@ -66,7 +66,7 @@ pub fn judge(
         return (None, Vec::new());
     };
     let mut own = Diags::default();
-    let facts = analyze(&program, &mut own);
+    let facts = with_deep_stack(|| analyze(&program, &mut own));
     let verdicts = verdicts(sources, file, loader, settings);
     let failures = failures(&verdicts);
     for diagnostic in own.into_list() {
@@ -154,10 +154,11 @@ pub fn expanded(
     (!diags.has_errors()).then_some(expanded)
 }
 
-/// Enough for 64 `fn`s or `def`s inside each other, each with an expression of the greatest depth that is parsed.
+/// Enough for 64 `fn`s or `def`s inside each other, each with an expression of the greatest depth that is parsed, and for
+/// series through loops of 20000 turns.
 const STACK_BYTES: usize = 128 << 20;
 
-/// Runs on a thread of its own: how deep lowering goes must not depend on the caller's stack.
+/// Runs on a thread of its own: how deep lowering and series go must not depend on the caller's stack.
 fn with_deep_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
