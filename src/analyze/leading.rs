@@ -454,6 +454,17 @@ impl<'a> Analysis<'a> {
                 let problem = self.not_covered_at(Some(span), lead.exponent, why);
                 self.diags.push(problem);
             }
+            Coefficient::Known(node) if self.has_heavy_mean(node) => {
+                let problem = Diagnostic::new(
+                    codes::LIMIT_NOT_FINITE,
+                    span,
+                    codes::LIMIT_NOT_FINITE.title(),
+                )
+                .here(format!(
+                    "`{name}` vanishes by its power of n, but a mean in it may not exist and outgrow that"
+                ));
+                self.diags.push(problem);
+            }
             Coefficient::Known(_) | Coefficient::Unknown(_) => {
                 let bound = if matches!(lead.coefficient, Coefficient::Unknown(_)) {
                     "at most "
@@ -471,6 +482,16 @@ impl<'a> Analysis<'a> {
             Coefficient::Zero | Coefficient::Error => {}
         }
         self.out.zeros(shape)
+    }
+
+    /// Whether a mean occurs in a value that may not exist.
+    fn has_heavy_mean(&mut self, node: NodeId) -> bool {
+        let means = |id: &NodeId| match self.out.node(*id) {
+            Node::Reduce { arg, width, .. } if !width.is_empty() => Some(*arg),
+            _ => None,
+        };
+        let means: Vec<NodeId> = self.out.reachable(&[node]).iter().filter_map(means).collect();
+        means.into_iter().any(|arg| self.atoms.is_heavy(&self.out, arg))
     }
 
     fn diverges(&mut self, span: Span, name: &str, exponent: Exponent) {
