@@ -14,6 +14,7 @@ use crate::ir::Program;
 use crate::lower::lower;
 use crate::resolve::modules::inline_modules;
 use crate::source::{FileId, Loader, SourceMap};
+use crate::stack::deep;
 use crate::syntax::parse;
 
 /// A program that passed every check.
@@ -38,7 +39,7 @@ pub fn check(
 ) -> Option<Checked> {
     let program = lowered(sources, file, loader, settings, diags)?;
     let mut own = Diags::default();
-    let facts = with_deep_stack(|| analyze(&program, &mut own));
+    let facts = deep(|| analyze(&program, &mut own));
     let verdicts = verdicts(sources, file, loader, settings);
     let failures = failures(&verdicts);
     let spoilt = own.has_errors() && !failures.is_empty();
@@ -66,7 +67,7 @@ pub fn judge(
         return (None, Vec::new());
     };
     let mut own = Diags::default();
-    let facts = with_deep_stack(|| analyze(&program, &mut own));
+    let facts = deep(|| analyze(&program, &mut own));
     let verdicts = verdicts(sources, file, loader, settings);
     let failures = failures(&verdicts);
     for diagnostic in own.into_list() {
@@ -105,8 +106,7 @@ pub fn verdicts(
         return Vec::new();
     }
     let plain = &expanded.program;
-    let program =
-        with_deep_stack(|| lower(plain, sources, loader, &settings.constants, &mut diags));
+    let program = deep(|| lower(plain, sources, loader, &settings.constants, &mut diags));
     let trained = expanded.trained.iter();
     program.map_or_else(Vec::new, |program| {
         trained.map(|training| verdict(&program, training)).collect()
@@ -133,7 +133,7 @@ pub fn lowered(
     diags: &mut Diags,
 ) -> Option<Program> {
     let plain = expanded(sources, file, loader, settings, diags)?.program;
-    with_deep_stack(|| lower(&plain, sources, loader, &settings.constants, diags))
+    deep(|| lower(&plain, sources, loader, &settings.constants, diags))
 }
 
 /// The plain program that a file stands for: modules in place, networks and training written out.
@@ -152,17 +152,4 @@ pub fn expanded(
     let ast = inline_modules(ast, sources, loader, diags);
     let expanded = expand(ast, sources, settings, diags);
     (!diags.has_errors()).then_some(expanded)
-}
-
-/// Enough for 64 `fn`s or `def`s inside each other, each with an expression of the greatest depth that is parsed, and for
-/// series through loops of 20000 turns.
-const STACK_BYTES: usize = 128 << 20;
-
-/// Runs on a thread of its own: how deep lowering and series go must not depend on the caller's stack.
-fn with_deep_stack<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let thread = builder.spawn_scoped(scope, run).expect("the system starts a thread");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }

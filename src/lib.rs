@@ -21,4 +21,5 @@ pub mod lower;
 pub mod num;
 pub mod resolve;
 pub mod source;
+mod stack;
 pub mod syntax;

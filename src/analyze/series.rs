@@ -26,21 +26,20 @@ const DEPTH: Exponent = Exponent::new_raw(1, 1);
 const FINEST: i64 = 64;
 
 /// What was found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Series {
     known: HashMap<(NodeId, Exponent), Coefficient>,
     /// √n (avg(x) − E) by the node of the mean, as an initial scalar.
     fluctuations: HashMap<NodeId, NodeId>,
-    /// The common denominator of all exponents of so many nodes; `None` where it is too large.
-    lattice: (usize, Lattice),
+    /// The common denominator of all exponents of the nodes that were seen; `None` where it is too large.
+    denominator: Option<i64>,
+    seen: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Lattice(Option<i64>);
-
-impl Default for Lattice {
+impl Default for Series {
     fn default() -> Self {
-        Self(Some(2))
+        let (known, fluctuations) = (HashMap::new(), HashMap::new());
+        Self { known, fluctuations, denominator: Some(2), seen: 0 }
     }
 }
 
@@ -121,14 +120,15 @@ impl Analysis<'_> {
     /// The distance of neighbouring exponents: those of coefficients are sums of multiples of 1/2 and of those of powers
     /// of n, whose sizes are known.
     fn step(&mut self) -> Option<Exponent> {
-        let (seen, Lattice(mut denominator)) = self.series.lattice;
-        for lead in self.found_since(seen) {
+        let mut denominator = self.series.denominator;
+        for lead in self.found_since(self.series.seen) {
             if let Coefficient::Known(_) = lead.coefficient {
                 let finer = |old: i64| old.lcm(lead.exponent.denom());
                 denominator = denominator.map(finer).filter(|new| *new <= FINEST);
             }
         }
-        self.series.lattice = (self.found(), Lattice(denominator));
+        self.series.denominator = denominator;
+        self.series.seen = self.found();
         denominator.map(|denominator| Exponent::new(1, denominator))
     }
 

@@ -21,6 +21,7 @@ use super::simd::Lanes;
 use super::{Blocks, ExecError, Matrices};
 use crate::ir::{InitId, Ir, Node, NodeId};
 use crate::num::tensor::Tensor;
+use crate::stack::deep;
 pub use estimate::{Estimate, estimate};
 use ndarray::{ArrayD, IxDyn};
 use rayon::prelude::*;
@@ -198,18 +199,6 @@ impl<T: Lanes> Prepared<T> {
     pub fn loop_text(&self) -> Result<Vec<String>, ExecError> {
         self.loops.text().map_err(ExecError::Jit)
     }
-}
-
-/// Bytes of stack for planning and compiling, which follow operands as deep as a program is long.
-const STACK: usize = 1 << 28;
-
-/// Runs on a thread with a large stack.
-pub(super) fn deep<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, work).expect("a thread can be started");
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 /// The state of an execution.

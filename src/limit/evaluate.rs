@@ -193,7 +193,7 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
                 expects,
                 particles: if samples { size.n } else { 0 },
                 blocks: size.blocks,
-                replicates: if samples { options.replicates } else { 1 },
+                replicates: if samples { options.replicates.max(2) } else { 1 },
                 met,
             });
         }

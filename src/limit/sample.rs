@@ -12,6 +12,7 @@ use rayon::prelude::*;
 /// beside each other.
 pub(super) const EXECUTION: ExecOptions =
     ExecOptions { tuples: Tuples::Independent, largest_array: 1 << 24 };
+
 /// Particles of one replicate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
@@ -56,7 +57,9 @@ pub(super) fn measured(
         let errors = errors(&whole, &halves);
         return Ok(Measured { whole, halves, errors });
     }
-    let runs = |parts: &[Part]| run(ir, roots, size, parts, options.replicates, options.seed);
+    // one replicate has no standard error
+    let replicates = options.replicates.max(2);
+    let runs = |parts: &[Part]| run(ir, roots, size, parts, replicates, options.seed);
     let (whole, halves) = (runs(&[Part::Whole])?, runs(&[Part::First, Part::Second])?);
     let errors = errors(&whole, &halves);
     Ok(Measured { whole, halves, errors })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by layer: a module uses its own layer's folder and lower layers only (docs/architecture.md).
 const LAYERS: &[&[&str]] = &[
-    &["source", "arena", "num"],
+    &["source", "stack", "num"],
     &["diag"],
     &["syntax"],
     &["hir", "resolve"],

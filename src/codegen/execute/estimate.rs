@@ -1,11 +1,12 @@
 //! What an execution will take, known before anything is allocated.
 
 use super::store::{last_reads, writes};
-use super::{ExecError, ExecOptions, deep, normal};
+use super::{ExecError, ExecOptions, normal};
 use crate::codegen::MatrixRef;
 use crate::codegen::normal::Normal;
 use crate::codegen::plan::{NestOutput, Plan, Source, Step, plan};
 use crate::ir::{Ir, NodeId};
+use crate::stack::deep;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The cost of an execution.
