@@ -33,6 +33,27 @@ output n^(1/2) * avg(x - x) as \"nothing\";
     assert_limits(text, 4096, 0.02, &known);
 }
 
+/// Where the first order is taken away, half of the second derivative is left; of relu the first order is its slope.
+#[test]
+fn second_orders_and_slopes() {
+    let text = "
+init x, z : vec ~ N(0, 1);
+let t = tanh(x + n^(-1/2) * z) - tanh(x) - (1 - tanh(x)^2) * n^(-1/2) * z;
+let s = sin(x + n^(-1/2) * z) - sin(x) - cos(x) * n^(-1/2) * z;
+output n^2 * avg(t^2) as \"tanh\", n^2 * avg(s^2) as \"sin\";
+output n * avg((relu(x + n^(-1/2) * z) - relu(x))^2) as \"relu\";
+output n * avg((abs(x + n^(-1/2) * z) - abs(x))^2) as \"abs\";
+";
+    let second = |z: f64| (libm::tanh(z) * slope(z)).powi(2);
+    let known = [
+        ("tanh", 3.0 * normal_mean(second)),
+        ("sin", 3.0 / 8.0 * (1.0 - libm::exp(-2.0))),
+        ("relu", 0.5),
+        ("abs", 1.0),
+    ];
+    assert_limits(text, 4096, 0.02, &known);
+}
+
 /// A head and its hidden layer move together, as in the neural-tangent parametrization.
 #[test]
 fn a_random_output_cancels_from_its_change() {
