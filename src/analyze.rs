@@ -7,6 +7,9 @@
 
 mod atoms;
 mod combination;
+mod draws;
+mod fluctuation;
+mod gaussian;
 mod generic;
 mod hypotheses;
 mod leading;
@@ -18,12 +21,14 @@ pub mod verdict;
 
 pub(crate) use atoms::Atoms;
 pub(crate) use combination::{Factor, polynomial};
+pub use draws::{Given, GivenError, Undrawn};
 pub use hypotheses::Setup;
 pub use verdict::{TrainedParam, Training, Verdict, verdict};
 
 use crate::diag::{Diagnostic, Diags, codes};
 use crate::ir::passes::linear;
 use crate::ir::{Exponent, Named, NodeId, Program, Shape};
+use crate::source::Span;
 use leading::{Analysis, Coefficient};
 
 /// How large a value is.
@@ -42,6 +47,8 @@ pub struct Scale {
 pub struct Facts {
     /// The program at leading order, without n.
     pub leading: Program,
+    /// The same before its Gaussian numbers are drawn: some may be given.
+    pub undrawn: Undrawn,
     /// The scale of each named value of the source program, in its order; `None` after an error.
     pub scales: Vec<Option<Scale>>,
     /// The node of `leading` that each of them is at leading order; `None` where that is 0 or not known.
@@ -60,11 +67,26 @@ pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
     check_declared(program, &scales, analysis.diags);
     let outputs = analysis.outputs();
     let expects = analysis.expects();
-    let leads = named.iter().map(|named| analysis.leading_node(named.node)).collect();
+    let mut leads: Vec<_> = named.iter().map(|named| analysis.leading_node(named.node)).collect();
     let named = analysis.leading_names();
-    let leading = Program { ir: analysis.out, outputs, expects, named };
+    let numbers = std::mem::take(&mut analysis.series.numbers);
+    let program = Program { ir: analysis.out, outputs, expects, named };
+    let undrawn = Undrawn::new(program, &numbers).unwrap_or_else(|span| {
+        diags.push(entangled(span));
+        Undrawn::default()
+    });
+    let leading = undrawn.free(&mut leads);
     let setup = hypotheses::check(&leading, diags);
-    Facts { leading, scales, leads, setup }
+    Facts { leading, undrawn, scales, leads, setup }
+}
+
+/// The error that numbers linear in several symbols cannot be told apart.
+fn entangled(span: Span) -> Diagnostic {
+    let code = codes::MEAN_NEEDS_NEXT_ORDER;
+    Diagnostic::new(code, span, code.title())
+        .here("this sum stays random, and depends on others in a way that is not covered")
+        .note("found:    sums linear in two symbols, each with the other symbol in its weights")
+        .note("expected: an order of the symbols in which each occurs in no sum linear in a later one")
 }
 
 /// Annotations such as `vec * n^(-1)` must agree with what was found.

@@ -7,6 +7,7 @@
 mod evaluate;
 mod explain;
 mod particles;
+mod random;
 mod risks;
 mod sample;
 pub mod symbolic;
@@ -15,6 +16,7 @@ mod tails;
 pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
 pub use explain::explain;
 pub use particles::Particles;
+pub use random::RandomLaw;
 
 #[cfg(test)]
 mod tests;

@@ -183,7 +183,10 @@ impl Analysis<'_> {
                 Coefficient::Zero | Coefficient::Error => parts.push((None, operand.arg)),
             }
         }
-        let node = self.build(op, shape, &parts);
+        let mut node = self.build(op, shape, &parts);
+        if self.has_gaussians() {
+            node = self.without_opposites(node);
+        }
         let rest = leads.iter().filter_map(|lead| lead.rest).max().max(dropped);
         if cancels(&self.out, &mut self.atoms, node) {
             return match rest {

@@ -12,13 +12,14 @@
 //! nodes do; where it does not, the value is random and is not covered.
 
 use super::combination::cancels;
+use super::draws::Numbers;
 use super::leading::{Analysis, Coefficient, Leading, Why};
 use super::rules::JUMP;
 use crate::ir::passes::derive::{derivative, substitute};
-use crate::ir::{Arg, Exponent, Init, Law, Node, NodeId, Prim, ReduceOp, Shape};
+use crate::ir::{Arg, Exponent, Node, NodeId, Prim, Shape};
 use num_integer::Integer;
 use num_traits::{Signed, Zero};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// How far below the bound of a value its first coefficient is looked for.
 const DEPTH: Exponent = Exponent::new_raw(1, 1);
@@ -30,7 +31,11 @@ const FINEST: i64 = 64;
 pub(super) struct Series {
     known: HashMap<(NodeId, Exponent), Coefficient>,
     /// √n (avg(x) − E) by the node of the mean, as an initial scalar.
-    fluctuations: HashMap<NodeId, NodeId>,
+    pub(super) fluctuations: HashMap<NodeId, NodeId>,
+    /// What follows the fluctuation of a mean, by its node and exponent.
+    pub(super) unknown: HashMap<(NodeId, Exponent), NodeId>,
+    /// The terms of fluctuations that are Gaussian.
+    pub(super) numbers: Numbers,
     /// The common denominator of all exponents of the nodes that were seen; `None` where it is too large.
     denominator: Option<i64>,
     seen: usize,
@@ -38,13 +43,19 @@ pub(super) struct Series {
 
 impl Default for Series {
     fn default() -> Self {
-        let (known, fluctuations) = (HashMap::new(), HashMap::new());
-        Self { known, fluctuations, denominator: Some(2), seen: 0 }
+        Self {
+            known: HashMap::new(),
+            fluctuations: HashMap::new(),
+            unknown: HashMap::new(),
+            numbers: Numbers::new(),
+            denominator: Some(2),
+            seen: 0,
+        }
     }
 }
 
 /// A coefficient that is not 0, or why there is none.
-type Found = Result<Option<NodeId>, Coefficient>;
+pub(super) type Found = Result<Option<NodeId>, Coefficient>;
 
 fn found(coefficient: Coefficient) -> Found {
     match coefficient {
@@ -85,7 +96,7 @@ impl Analysis<'_> {
     }
 
     /// The coefficient of n^exponent.
-    fn coefficient(&mut self, id: NodeId, exponent: Exponent) -> Found {
+    pub(super) fn coefficient(&mut self, id: NodeId, exponent: Exponent) -> Found {
         if let Some(lead) = self.get(id) {
             match lead.coefficient {
                 Coefficient::Zero => return Ok(None),
@@ -139,16 +150,10 @@ impl Analysis<'_> {
     }
 
     /// Exponents from the leading one of a value down to `last`.
-    fn exponents(&mut self, id: NodeId, last: Exponent) -> Vec<Exponent> {
+    pub(super) fn exponents(&mut self, id: NodeId, last: Exponent) -> Vec<Exponent> {
         let step = self.step().expect("there is a lattice where a series is looked for");
         let first = self.scale(id);
         std::iter::successors(Some(first), |e| Some(e - step)).take_while(|e| *e >= last).collect()
-    }
-
-    /// Whether a symbol of a fluctuation occurs in a coefficient.
-    fn is_random(&self, node: NodeId) -> bool {
-        let symbols: HashSet<NodeId> = self.series.fluctuations.values().copied().collect();
-        self.out.reachable(&[node]).iter().any(|id| symbols.contains(id))
     }
 
     fn of_node(&mut self, id: NodeId, node: &Node, e: Exponent) -> Found {
@@ -205,64 +210,8 @@ impl Analysis<'_> {
         Ok(Some(self.out.stack(parts.into_iter().map(|part| part.unwrap_or(zeros)).collect())))
     }
 
-    /// A mean or sum over width axes.
-    fn mean(
-        &mut self,
-        id: NodeId,
-        (op, arg): (ReduceOp, NodeId),
-        (stat, width): (&[usize], &[usize]),
-        e: Exponent,
-    ) -> Found {
-        let count = i64::try_from(width.len()).expect("a value has few width axes");
-        let gained = if op == ReduceOp::Sum { count } else { 0 };
-        let inner = e - Exponent::from_integer(gained);
-        let mut top = None;
-        for exponent in self.exponents(arg, inner) {
-            if let Some(node) = self.coefficient(arg, exponent)? {
-                top = Some((exponent, node));
-                break;
-            }
-        }
-        let Some((top, leading)) = top else { return Ok(None) };
-        let fluctuation = top - Exponent::new(1, 2);
-        let scalar = self.source.shape(id).width == 0;
-        if inner < fluctuation || inner == fluctuation && !scalar {
-            return Err(Coefficient::Unknown(Why::Mean(id)));
-        }
-        let mut total = None;
-        if let Some(x) = self.coefficient(arg, inner)?
-            && (!self.mean_vanishes(x, width) || self.atoms.is_heavy(&self.out, x))
-        {
-            let x = self.out.reduce(op, x, stat.to_vec(), vec![]);
-            total = Some(self.out.reduce(ReduceOp::Mean, x, vec![], width.to_vec()));
-        }
-        if inner == fluctuation {
-            let x = self.out.reduce(op, leading, stat.to_vec(), vec![]);
-            let mean = self.out.reduce(ReduceOp::Mean, x, vec![], width.to_vec());
-            let Some(symbol) = self.fluctuation(id, mean) else {
-                return Err(Coefficient::Unknown(Why::Mean(id)));
-            };
-            total = Some(self.plus(total, symbol));
-        }
-        Ok(total)
-    }
-
-    /// √n (avg(x) − E) for the node of avg(x).
-    fn fluctuation(&mut self, id: NodeId, mean: NodeId) -> Option<NodeId> {
-        if let Some(symbol) = self.series.fluctuations.get(&mean) {
-            return Some(*symbol);
-        }
-        let shape = self.out.shape(mean).clone();
-        let span = self.place(id)?;
-        let init =
-            Init { name: "√n(avg − E)".into(), shape, law: Law::Normal, stream: 0, span };
-        let symbol = self.out.new_init(init);
-        self.series.fluctuations.insert(mean, symbol);
-        Some(symbol)
-    }
-
     /// A sum without the terms that it adds and subtracts.
-    fn without_opposites(&mut self, node: NodeId) -> NodeId {
+    pub(super) fn without_opposites(&mut self, node: NodeId) -> NodeId {
         let mut terms: BTreeMap<NodeId, i32> = BTreeMap::new();
         let mut left = vec![(node, 1)];
         let mut opposites = false;
@@ -302,7 +251,7 @@ impl Analysis<'_> {
         total
     }
 
-    fn plus(&mut self, total: Option<NodeId>, more: NodeId) -> NodeId {
+    pub(super) fn plus(&mut self, total: Option<NodeId>, more: NodeId) -> NodeId {
         match total {
             Some(total) => self.out.apply(Prim::Add, &[total, more]),
             None => more,

@@ -162,6 +162,9 @@ pub(super) struct Accuracy {
     /// Independent replicates
     #[arg(long, value_name = "R", default_value_t = 8, value_parser = at_least::<2>)]
     pub(super) replicates: usize,
+    /// Draws of what stays random in the limit (Gaussian numbers), each with particles of its own
+    #[arg(long, value_name = "D", default_value_t = 256, value_parser = at_least::<8>)]
+    pub(super) draws: usize,
 }
 
 /// A number that must not be smaller than `LEAST`.
@@ -171,6 +174,17 @@ fn at_least<const LEAST: usize>(text: &str) -> Result<usize, String> {
         Ok(_) => Err(format!("at least {LEAST} is needed")),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+/// A name and numbers.
+fn given(text: &str) -> Result<(String, Vec<f64>), String> {
+    let (name, values) = text.split_once('=').ok_or("NAME=VALUE is needed, such as f=0")?;
+    let number = |text: &str| match text.trim().parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err(format!("`{text}` is not a number")),
+    };
+    let values: Result<Vec<f64>, String> = values.split(',').map(number).collect();
+    Ok((name.trim().to_owned(), values?))
 }
 
 /// A positive number.
@@ -201,6 +215,9 @@ pub(super) struct LimitArgs {
     /// The seed of the particles
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(super) seed: u64,
+    /// Give a Gaussian number its value, and draw the others given it: `--given f=0`, `--given f=0.5,-1`
+    #[arg(long, value_name = "NAME=VALUES", value_parser = given)]
+    pub(super) given: Vec<(String, Vec<f64>)>,
     /// Print formulas instead of numbers: kets as hat + dot, scalars as expectations. Also to a .tex file by `--output`
     #[arg(long)]
     pub(super) symbolic: bool,

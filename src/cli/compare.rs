@@ -105,11 +105,11 @@ fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Repor
             let limit = table::with_error(output.limit[k], output.errors[k]);
             let mut row = vec![name.clone(), format!("{limit}\n{method}")];
             for at in &output.widths {
-                row.push(format!(
-                    "{}\nz {:+.1}",
-                    table::with_error(at.mean[k], at.stderr[k]),
-                    at.z[k]
-                ));
+                let (mean, z) = (table::with_error(at.mean[k], at.stderr[k]), at.z[k]);
+                row.push(match output.random {
+                    true => format!("{mean}\nz {:.1}, law", z.abs()),
+                    false => format!("{mean}\nz {z:+.1}"),
+                });
                 let numbers = [output.limit[k], output.errors[k]].map(|x| format!("{x:e}"));
                 let [limit, error] = numbers;
                 let cells = [at.mean[k], at.stderr[k], at.z[k]].map(|x| format!("{x:e}"));
@@ -145,6 +145,9 @@ fn summary(comparison: &Comparison, runs: &[Run]) -> String {
         "{seeds} seeds per width; largest |z| {z:.2}, allowed {:.2} (4 for one cell, Šidák over all): {verdict}\n",
         comparison.threshold
     );
+    if comparison.outputs.iter().any(|output| output.random) {
+        text.push_str("what stays random is shown by its mean; its z compares laws, seeds with draws (Kolmogorov–Smirnov)\n");
+    }
     match &comparison.power {
         Some(power) => {
             let verdict = if comparison.power_is_off() {
@@ -156,6 +159,7 @@ fn summary(comparison: &Comparison, runs: &[Run]) -> String {
             };
             text.push_str(&format!("deviation from the limit goes like n^({}): {verdict}\n", power_text(power)));
         }
+        None if comparison.outputs.iter().all(|output| output.random) => {}
         None => text.push_str("no power was fitted: fewer than 3 widths, or a deviation within the limit's own error\n"),
     }
     text
@@ -175,7 +179,7 @@ fn json_of(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Valu
             };
             json!({
                 "name": output.name, "shape": output.shape, "limit": output.limit, "errors": output.errors,
-                "methods": output.methods,
+                "methods": output.methods, "random": output.random,
                 "widths": output.widths.iter().map(width).collect::<Vec<_>>(),
                 "power": output.power.map(|power| power.power),
                 "power_stderr": output.power.map(|power| power.stderr),

@@ -8,7 +8,8 @@ use super::session::{Session, complain, on_threads};
 use super::{exit, table};
 use crate::driver::Checked;
 use crate::ir::{Node, Program};
-use crate::limit::{LimitOptions, LimitOutput, Limits, evaluate, explain};
+use crate::limit::{LimitOptions, LimitOutput, Limits, RandomLaw, evaluate, explain};
+use crate::num::stats::PROBABILITIES;
 use serde_json::{Value, json};
 
 pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
@@ -28,7 +29,14 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
         return super::symbolic::deliver(&session, &formulas, args);
     }
     let options = options(&args.accuracy, args.seed);
-    let mut limits = match evaluated(&mut session, &facts.leading, &options, args.results.threads) {
+    let leading = match facts.undrawn.drawn(&args.given) {
+        Ok(leading) => leading,
+        Err(error) => {
+            complain(&format!("error: --given: {error}"));
+            return exit::USAGE;
+        }
+    };
+    let mut limits = match evaluated(&mut session, &leading, &options, args.results.threads) {
         Ok(limits) => limits,
         Err(code) => return code,
     };
@@ -36,7 +44,7 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
     if let Err(code) = output::deliver(&report(&session, &limits, &options), &args.results) {
         return code;
     }
-    let failures = failures(&session, &facts.leading, &limits);
+    let failures = failures(&session, &leading, &limits);
     complain(&failures.join("\n"));
     if limits.met && failures.is_empty() { exit::FINE } else { exit::WRONG }
 }
@@ -51,6 +59,7 @@ pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
         most: standard.most.max(particles),
         blocks: accuracy.blocks,
         replicates: accuracy.replicates,
+        draws: accuracy.draws,
         effort: if accuracy.particles.is_some() { f64::INFINITY } else { standard.effort },
         memory: super::files::available_memory() as f64,
     }
@@ -94,6 +103,11 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
                 rows.push([vec![format!("{name}.{part}")], cells.to_vec()].concat());
             }
         }
+        for (k, entry) in output.law.iter().flat_map(|law| law.entries.iter().enumerate()) {
+            let name = entry_name(&output.name, &output.shape, k);
+            let errors = output.law.as_ref().map(|law| &law.errors[k]);
+            lines.push_str(&format!("{name} is random: {}\n", table::ket(entry, errors)));
+        }
         for (k, value) in output.values.iter().enumerate() {
             let (name, error) = (entry_name(&output.name, &output.shape, k), output.errors[k]);
             let missed = options.tol.is_some_and(|tol| error > tol * value.abs().max(1.0));
@@ -109,9 +123,10 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
     let effort = match limits.particles {
         0 => "nothing had to be sampled".to_owned(),
         n => {
-            let Limits { blocks, replicates, .. } = limits;
+            let Limits { blocks, replicates, random, .. } = limits;
+            let kind = if *random { "draws" } else { "replicates" };
             let blocks = if *blocks > 1 { format!("{blocks} blocks × ") } else { String::new() };
-            format!("{n} particles × {blocks}{replicates} replicates, seed {}", options.seed)
+            format!("{n} particles × {blocks}{replicates} {kind}, seed {}", options.seed)
         }
     };
     let arrays = limits.outputs.iter().flat_map(arrays);
@@ -143,16 +158,36 @@ fn arrays(output: &LimitOutput) -> Vec<Array> {
     ]
 }
 
+/// Standard deviations, quantiles and their errors for each entry, covariances of all pairs, and the draws.
+fn law_json(law: &RandomLaw) -> Value {
+    let of =
+        |k: usize| -> Vec<f64> { law.entries.iter().map(|entry| entry.numbers()[k]).collect() };
+    let error = |k: usize| -> Vec<f64> { law.errors.iter().map(|errors| errors[k]).collect() };
+    let quantiles = |of: &dyn Fn(usize) -> Vec<f64>| -> Vec<Value> {
+        let one = |(k, p): (usize, &f64)| json!({"p": p, "values": of(k + 2)});
+        PROBABILITIES.iter().enumerate().map(one).collect()
+    };
+    json!({
+        "mean": of(0), "std": of(1), "std_errors": error(1),
+        "quantiles": quantiles(&of), "quantile_errors": quantiles(&error),
+        "covariance": law.covariance, "draws": law.draws,
+    })
+}
+
 fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Value {
     let outputs: Vec<Value> = limits
         .outputs
         .iter()
         .map(|output| {
             if output.kets.is_empty() {
-                json!({
+                let mut object = json!({
                     "name": output.name, "shape": output.shape, "values": output.values,
                     "errors": output.errors, "methods": output.methods,
-                })
+                });
+                if let Some(law) = &output.law {
+                    object["distribution"] = law_json(law);
+                }
+                object
             } else {
                 let kets = kets_json(&output.kets, ("errors", Some(&output.ket_errors)), &output.shape);
                 json!({"name": output.name, "shape": output.shape, "ket": kets, "methods": output.methods})

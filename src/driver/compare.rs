@@ -5,9 +5,9 @@
 //! freedom; z is the normal number that is exceeded as often.
 
 use crate::finite::{OutputResult, RunResult as Run};
-use crate::limit::Limits;
-use crate::num::special::student_to_normal;
-use crate::num::stats::{Deviation, Power, fit_power, sidak};
+use crate::limit::{Limits, RandomLaw};
+use crate::num::special::{normal_quantile, student_to_normal};
+use crate::num::stats::{Deviation, Power, fit_power, same_law, sidak};
 
 /// |z| above this, for a single cell, is a disagreement.
 const LIMIT_Z: f64 = 4.0;
@@ -44,6 +44,8 @@ pub struct Compared {
     pub errors: Vec<f64>,
     /// How it was found.
     pub methods: Vec<&'static str>,
+    /// Whether it stays random: then `limit` is the mean, and z compares laws.
+    pub random: bool,
     /// By width.
     pub widths: Vec<AtWidth>,
     /// The fitted power of n of the deviation, where it could be fitted.
@@ -91,19 +93,26 @@ pub fn compare(limits: &Limits, runs: &[Run]) -> Comparison {
                 limit.ket_errors.iter().map(|errors| errors[0]).collect(),
             ),
         };
-        let at = |run: &Run| at_width(run, position, (&values, &errors), freedom);
+        let at = |run: &Run| {
+            let mut at = at_width(run, position, (&values, &errors), freedom);
+            if let Some(law) = &limit.law {
+                compare_laws(&mut at, &run.outputs[position], law);
+            }
+            at
+        };
         let widths: Vec<AtWidth> = runs.iter().map(at).collect();
-        let power = decay(
-            &widths.iter().map(|at| (at.width, at.rms)).collect::<Vec<_>>(),
-            (&values, &errors),
-            runs,
-        );
+        let points: Vec<_> = widths.iter().map(|at| (at.width, at.rms)).collect();
+        let power = match limit.law {
+            Some(_) => None,
+            None => decay(&points, (&values, &errors), runs),
+        };
         outputs.push(Compared {
             name: limit.name.clone(),
             shape: limit.shape.clone(),
             limit: values,
             errors,
             methods: limit.methods.clone(),
+            random: limit.law.is_some(),
             widths,
             power,
         });
@@ -138,6 +147,20 @@ fn at_width(
     let rms = rms_deviation(output, limit);
     let std = stderr.iter().map(|stderr| stderr * seeds.sqrt()).collect();
     AtWidth { width: run.width, mean, stderr, std, z, rms }
+}
+
+/// Puts in the place of z how improbable it is that seeds and draws have one law, unless all draws are equal.
+fn compare_laws(at: &mut AtWidth, output: &OutputResult, law: &RandomLaw) {
+    for (k, z) in at.z.iter_mut().enumerate() {
+        let entry = &law.entries[k];
+        if entry.std <= 1e-6 * entry.mean.abs() {
+            continue;
+        }
+        let seeds: Vec<f64> = output.values.iter().map(|values| values[k]).collect();
+        let draws: Vec<f64> = law.draws.iter().map(|values| values[k]).collect();
+        let chance = same_law(&seeds, &draws).max(f64::MIN_POSITIVE);
+        *z = -normal_quantile(chance / 2.0).copysign(at.mean[k] - entry.mean);
+    }
 }
 
 /// Root mean square over seeds and entries of the deviation; of a vec, of its mean.

@@ -1,5 +1,6 @@
 //! Replicates, their errors, and the number of particles that a tolerance needs.
 
+use super::random::RandomLaw;
 use super::risks::{Risk, risks};
 use super::sample::{EXECUTION, Measured, Part, Sample, Size, error, measured, run};
 use super::tails::tails;
@@ -23,6 +24,8 @@ pub struct LimitOptions {
     pub blocks: Option<usize>,
     /// Independent replicates, at least 2.
     pub replicates: usize,
+    /// Draws of the Gaussian numbers of a program that has some: replicates, each with numbers of its own.
+    pub draws: usize,
     /// The most evaluations of entrywise functions for one number of particles, over all replicates: a bound on time.
     pub effort: f64,
     /// Bytes that may be used.
@@ -53,6 +56,7 @@ impl Default for LimitOptions {
             blocks: None,
             most: 65_536,
             replicates: 8,
+            draws: 256,
             effort: 5e9,
             memory: f64::INFINITY,
         }
@@ -85,6 +89,8 @@ pub struct LimitOutput {
     pub kets: Vec<Summary>,
     /// For each static entry of a vec, the error of each of its summary's numbers.
     pub ket_errors: Vec<[f64; Summary::NUMBERS]>,
+    /// Of scalars that stay random, their law; then `values` are its means.
+    pub law: Option<RandomLaw>,
 }
 
 /// The limit of one `expect`, entry by entry.
@@ -113,6 +119,8 @@ pub struct Limits {
     pub blocks: usize,
     /// Replicates.
     pub replicates: usize,
+    /// Whether each replicate has Gaussian numbers of its own.
+    pub random: bool,
     /// Whether the tolerance was met; true if none was asked for.
     pub met: bool,
 }
@@ -165,6 +173,9 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         roots.extend([expect.node, expect.value, deviation]);
     }
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
+    let random = is_random(&ir, &roots);
+    let replicates = if random { options.draws } else { options.replicates };
+    let options = &LimitOptions { replicates, ..options.clone() };
     let mut size = Size { n: 1, blocks: 1 };
     if samples {
         size = options.size(&ir, &roots, options.particles);
@@ -184,6 +195,7 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         let twice = Size { n: 2 * size.n, ..size };
         if enough
             || !samples
+            || random
             || options.excludes(&ir, &roots, twice)
             || check_memory(&ir, &roots, twice, options).is_err()
         {
@@ -194,6 +206,7 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
                 particles: if samples { size.n } else { 0 },
                 blocks: size.blocks,
                 replicates: if samples { options.replicates.max(2) } else { 1 },
+                random,
                 met,
             });
         }
@@ -237,6 +250,13 @@ fn is_sampled(ir: &Ir, root: NodeId) -> bool {
     ir.reachable(&[root]).iter().any(|id| matches!(ir.node(*id), Node::Init(_)))
 }
 
+/// Whether a value depends on a Gaussian number.
+fn is_random(ir: &Ir, roots: &[NodeId]) -> bool {
+    ir.reachable(roots)
+        .iter()
+        .any(|id| matches!(ir.node(*id), Node::Init(init) if ir.init(*init).shape.width == 0))
+}
+
 fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
     let fine = |(value, error): (&f64, &f64)| *error <= tol * value.abs().max(1.0);
     whole
@@ -268,7 +288,15 @@ fn check_risks(ir: &mut Ir, risks: &[Risk], options: &LimitOptions) -> Result<()
         next = own.end;
         let entries = ir.shape(risk.coefficients[0]).entries();
         let refused = (0..entries).find_map(|entry| {
-            let number = |k: usize| (whole.estimates[k].mean[entry], errors[k][entry]);
+            let number = |k: usize| {
+                if is_random(ir, &[risk.coefficients[k - own.start]]) {
+                    // 0 with probability 0, or in every draw
+                    let values = whole.values.iter().map(|values| values[k].iter().nth(entry));
+                    let values = values.flatten().copied();
+                    return (values.min_by(|x, y| x.abs().total_cmp(&y.abs())).unwrap_or(0.0), 0.0);
+                }
+                (whole.estimates[k].mean[entry], errors[k][entry])
+            };
             let numbers: Vec<(f64, f64)> = own.clone().map(number).collect();
             let is_zero = |(value, error): &(f64, f64)| value.abs() <= 4.0 * error + 1e-12;
             let zero: Vec<bool> = numbers.iter().map(is_zero).collect();
@@ -319,6 +347,8 @@ fn collect(program: &Program, ir: &Ir, measured: &Measured) -> (Vec<LimitOutput>
             methods: methods(ir, output.node, &estimate.mean, &measured.errors[root]),
             ket_errors: if wide { ket_errors(measured, root) } else { Vec::new() },
             kets: if wide { kets(&measured.whole.values, root) } else { Vec::new() },
+            law: (!wide && is_random(ir, &[output.node]))
+                .then(|| RandomLaw::of(&measured.whole.values, root)),
         }
     };
     let expect = |k: usize| {
@@ -334,8 +364,10 @@ fn collect(program: &Program, ir: &Ir, measured: &Measured) -> (Vec<LimitOutput>
 /// How each entry was found: exact 0 is symmetry, what needs no sample is exact, the rest are particles.
 fn methods(ir: &Ir, node: NodeId, values: &[f64], errors: &[f64]) -> Vec<&'static str> {
     let sampled = is_sampled(ir, node);
+    let drawn = is_random(ir, &[node]);
     let method = |(value, error): (&f64, &f64)| match (sampled, *value == 0.0 && *error == 0.0) {
         (_, true) => "symmetry",
+        (true, false) if drawn => "draws",
         (true, false) => "particles",
         (false, false) => "exact",
     };

@@ -21,7 +21,7 @@ use crate::num::rng::Key;
 use crate::num::special::normal_quantile;
 use columns::{Columns, Split};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 mod columns;
 
@@ -40,6 +40,8 @@ pub struct Particles {
     inits: Vec<Init>,
     /// For each block the keys of its pieces, which are drawn by themselves.
     keys: Vec<Vec<Key>>,
+    /// Initial scalars; what is not given tends to 0.
+    scalars: HashMap<InitId, Vec<f64>>,
     /// How many columns were drawn: each has its own key.
     count: u64,
     /// Orthonormal basis of all columns so far.
@@ -81,6 +83,7 @@ impl Particles {
             n,
             inits: inits.to_vec(),
             keys,
+            scalars: HashMap::new(),
             count: 0,
             all: Columns::new(n, blocks),
             sides: BTreeMap::new(),
@@ -88,6 +91,12 @@ impl Particles {
         };
         particles.remember(Columns::of(n, vec![vec![1.0; n]; blocks]));
         particles
+    }
+
+    /// The same with these initial scalars.
+    #[must_use]
+    pub fn with_scalars(self, scalars: HashMap<InitId, Vec<f64>>) -> Self {
+        Self { scalars, ..self }
     }
 
     /// The same without strata and orthogonal columns: an ordinary sample, for statistical tests.
@@ -214,7 +223,8 @@ impl Blocks<f64> for Particles {
         let Init { shape, law, .. } = self.inits[init.index()].clone();
         let entries = shape.entries();
         if shape.width == 0 {
-            return vec![vec![0.0; entries]; self.keys.len()];
+            let values = self.scalars.get(&init).cloned().unwrap_or_else(|| vec![0.0; entries]);
+            return vec![values; self.keys.len()];
         }
         let mut made = self.none();
         if law == Law::Normal {
@@ -258,7 +268,7 @@ impl Matrices<f64> for Particles {
 }
 
 /// n draws of a law, one from each of n parts of equal probability, in random order.
-fn stratified(key: Key, law: Law, n: usize) -> Vec<f64> {
+pub(super) fn stratified(key: Key, law: Law, n: usize) -> Vec<f64> {
     let mut order: Vec<(u64, usize)> = (0..n).map(|k| (key.bits64(k as u64), k)).collect();
     order.sort_unstable();
     let inside = key.fold_in(1);

@@ -2,6 +2,7 @@
 
 use super::evaluate::{LimitError, LimitOptions};
 use super::particles::Particles;
+use super::random::draws;
 use crate::codegen::{ExecError, ExecOptions, Tuples, prepare};
 use crate::ir::{Ir, NodeId};
 use crate::num::rng::Key;
@@ -85,6 +86,7 @@ pub(super) fn run(
     let Size { n, blocks } = size;
     let whole = matches!(parts, [Part::Whole]);
     let prepared = prepare::<f64>(ir, roots, if whole { n } else { n / 2 }, &EXECUTION)?;
+    let draws = draws(ir, roots, replicates, seed);
     let one = |job: usize| {
         let replicate = job / parts.len();
         let key = Key::new(seed).split(((n as u64) << 20) + replicate as u64);
@@ -93,6 +95,7 @@ pub(super) fn run(
             Part::First => Particles::half(&ir.inits, n, blocks, key, false),
             Part::Second => Particles::half(&ir.inits, n, blocks, key, true),
         };
+        particles = particles.with_scalars(draws[replicate].clone());
         prepared.run_blocks(&mut particles).map(|values| joined(ir, roots, values))
     };
     let jobs = 0..replicates * parts.len();

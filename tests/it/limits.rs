@@ -5,6 +5,7 @@
 
 mod edges;
 mod networks;
+mod random;
 mod series;
 
 use crate::quadrature::normal_mean;

@@ -60,7 +60,8 @@ fn expectations_hold() {
 #[test]
 fn finite_widths_agree_with_the_limit() {
     all_succeed(|program| {
-        let mut args = with_stated(&["compare"], &["--set", "--particles", "--width"], program);
+        let mut args =
+            with_stated(&["compare"], &["--set", "--particles", "--width", "--seeds"], program);
         if !args.iter().any(|word| word == "--width") {
             args.extend(["--width", "128,256,512"].map(str::to_owned));
         }
