@@ -7,6 +7,7 @@
 
 mod atoms;
 mod combination;
+mod dependence;
 mod draws;
 mod fluctuation;
 mod gaussian;

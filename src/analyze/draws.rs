@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A variance below this part of the whole is rounding: the number is determined by those before it.
 const ROUNDING: f64 = 1e-10;
+/// Added to a variance that may be 0: of outputs for an input 0, of gradients that vanish.
+const TINY: f64 = 1e-30;
 
 /// The Gaussian numbers of a program: the terms of each sum, in the order in which they were met.
 pub(super) type Numbers = IndexMap<InitId, NodeId>;
@@ -239,8 +241,8 @@ struct Column {
     at: Vec<usize>,
     /// For each group so far, the column's part of its numbers.
     parts: Vec<NodeId>,
-    /// What the residual covariance with this number is divided by.
-    size: NodeId,
+    /// What the residual covariance with this number is multiplied with: 1 over its residual deviation.
+    over: NodeId,
     /// The independent number that the column is multiplied with.
     number: NodeId,
 }
@@ -259,9 +261,9 @@ impl Factor {
         let mut rest: Vec<NodeId> =
             self.groups.iter().map(|other| covariance(ir, &group, other)).collect();
         for k in 0..self.columns.len() {
-            let Column { group: other, at, size, .. } = self.columns[k].clone();
+            let Column { group: other, at, over, .. } = self.columns[k].clone();
             let along = trailing(ir, rest[other], group.stat.len(), &at);
-            let part = ir.apply(Prim::Div, &[along, size]);
+            let part = ir.apply(Prim::Mul, &[along, over]);
             self.columns[k].parts.push(part);
             for (rest, part_of) in rest.iter_mut().zip(&self.columns[k].parts) {
                 *rest = without(ir, *rest, part, *part_of);
@@ -272,13 +274,12 @@ impl Factor {
             let variance = entry(ir, whole, &[&at[..], &at[..]].concat());
             let left = entry(ir, rest[own], &[&at[..], &at[..]].concat());
             // relative, so that rounding can be told
-            let share = ir.apply(Prim::Div, &[left, variance]);
-            let rounding = ir.constant(ROUNDING);
-            let padded = ir.apply(Prim::Add, &[share, rounding]);
-            let roots = [padded, variance].map(|x| ir.apply(Prim::Sqrt, &[x]));
-            let size = ir.apply(Prim::Mul, &roots);
+            let scale = inverse_root(ir, variance, TINY);
+            let share = [scale, scale].iter().fold(left, |x, y| ir.apply(Prim::Mul, &[x, *y]));
+            let root = inverse_root(ir, share, ROUNDING);
+            let over = ir.apply(Prim::Mul, &[root, scale]);
             let along = trailing(ir, rest[own], group.stat.len(), &at);
-            let part = ir.apply(Prim::Div, &[along, size]);
+            let part = ir.apply(Prim::Mul, &[along, over]);
             rest[own] = without(ir, rest[own], part, part);
             let number = match (independent, fixed) {
                 (Some(independent), _) => entry(ir, independent, &at),
@@ -287,9 +288,10 @@ impl Factor {
                     let known = self.sum(ir, own, Some(&at));
                     let value = ir.constant(value);
                     let off = ir.apply(Prim::Sub, &[value, known]);
-                    let scaled = ir.apply(Prim::Div, &[off, size]);
-                    let certain = ir.apply(Prim::Div, &[share, padded]);
-                    ir.apply(Prim::Mul, &[scaled, certain])
+                    // nearly 1, and 0 where earlier numbers determine this one
+                    let certain =
+                        [root, root].iter().fold(share, |x, y| ir.apply(Prim::Mul, &[x, *y]));
+                    [over, certain].iter().fold(off, |x, y| ir.apply(Prim::Mul, &[x, *y]))
                 }
             };
             // earlier groups do not depend on this number
@@ -298,7 +300,7 @@ impl Factor {
                 .map(|group| ir.zeros(Shape::new(group.stat.clone(), 0)))
                 .collect();
             parts.push(part);
-            self.columns.push(Column { group: own, at, parts, size, number });
+            self.columns.push(Column { group: own, at, parts, over, number });
         }
         match fixed {
             Some(values) => {
@@ -326,6 +328,13 @@ impl Factor {
         }
         total
     }
+}
+
+/// 1/√(x + least). A power instead of a division, because x may well be 0, which is no pole here.
+fn inverse_root(ir: &mut Ir, x: NodeId, least: f64) -> NodeId {
+    let [least, power] = [least, -0.5].map(|number| ir.constant(number));
+    let padded = ir.apply(Prim::Add, &[x, least]);
+    ir.apply(Prim::Powf, &[padded, power])
 }
 
 /// E[x x′] for all numbers of one group with all of another.

@@ -1,5 +1,6 @@
 //! Series of means over neurons: their terms, and the fluctuation n^(−1/2) below the first (docs/theory/expansion.md).
 
+use super::dependence::{Dependence, dependence, linear_part, without};
 use super::gaussian;
 use super::leading::{Analysis, Coefficient, Why};
 use super::series::Found;
@@ -56,7 +57,8 @@ impl Analysis<'_> {
             };
         }
         let mut total = None;
-        if let Some(x) = self.coefficient(arg, inner)?
+        let x = self.coefficient(arg, inner)?;
+        if let Some(x) = x.map(|x| self.without_odd_numbers(x, width))
             && (!self.mean_vanishes(x, width) || self.atoms.is_heavy(&self.out, x))
         {
             let x = self.out.reduce(op, x, stat.to_vec(), vec![]);
@@ -73,6 +75,30 @@ impl Analysis<'_> {
         Ok(total)
     }
 
+    /// A coefficient without those of its parts linear in a fluctuation whose means vanish by symmetry.
+    fn without_odd_numbers(&mut self, x: NodeId, width: &[usize]) -> NodeId {
+        let numbers: HashSet<NodeId> = self
+            .series
+            .fluctuations
+            .values()
+            .chain(self.series.unknown.values())
+            .copied()
+            .collect();
+        let mut inside = self.out.reachable(&[x]);
+        inside.retain(|id| numbers.contains(id));
+        let mut left = x;
+        for id in inside {
+            let Node::Init(number) = *self.out.node(id) else { continue };
+            if let Dependence::Linear | Dependence::Affine = dependence(&self.out, left, number) {
+                let part = linear_part(&mut self.out, left, number);
+                if self.mean_vanishes(part, width) && !self.atoms.is_heavy(&self.out, part) {
+                    left = without(&mut self.out, left, number);
+                }
+            }
+        }
+        left
+    }
+
     /// √n (avg(x) − E) for the node of avg(x).
     fn fluctuation(
         &mut self,
@@ -83,7 +109,9 @@ impl Analysis<'_> {
         if let Some(symbol) = self.series.fluctuations.get(&mean) {
             return Some(*symbol);
         }
-        let gaussian = width.len() == 1 && gaussian::is_gaussian(&mut self.out, terms);
+        let gaussian = width.len() == 1
+            && !self.is_random(terms)
+            && gaussian::is_gaussian(&mut self.out, terms);
         let symbol = self.symbol(id, "√n(avg − E)")?;
         self.series.fluctuations.insert(mean, symbol);
         if let (true, Node::Init(init)) = (gaussian, self.out.node(symbol)) {

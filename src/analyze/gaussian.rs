@@ -9,11 +9,12 @@
 //! between, as backpropagation does. Never are the covariances of summands taken: uᵀWx and xᵀWᵀu are one number, while
 //! Wx and Wᵀu are independent kets (theory.md section 6, rule 2).
 
-use crate::ir::passes::adjoint::{Placement, gradient};
-use crate::ir::{InitId, Ir, Node, NodeId, Prim, ReduceOp};
+use super::dependence::Dependence::{Affine, Linear, Other};
+use super::dependence::{Dependence, dependence, symbols, without};
+use crate::ir::passes::adjoint::{Placement, weights};
+use crate::ir::{InitId, Ir, Node, NodeId, ReduceOp};
 use indexmap::IndexMap;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 /// What one symbol is multiplied with in a sum.
 #[derive(Clone, Copy, Debug)]
@@ -22,47 +23,6 @@ pub(super) struct Weights {
     pub(super) symbol: InitId,
     /// Its weights: static axes are those of the sum, then those of the symbol; width axes are those of the symbol.
     pub(super) node: NodeId,
-}
-
-/// How a value depends on some symbols.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dependence {
-    /// It is 0.
-    Zero,
-    /// Not at all.
-    Free,
-    /// Linearly, with weights that are free of them.
-    Linear,
-    /// A linear part and one that is free of them.
-    Affine,
-    /// In another way.
-    Other,
-}
-
-use Dependence::{Affine, Free, Linear, Other, Zero};
-
-impl Dependence {
-    fn plus(self, other: Self) -> Self {
-        match (self, other) {
-            (Other, _) | (_, Other) => Other,
-            (Zero, part) | (part, Zero) => part,
-            (Free, Free) => Free,
-            (Linear, Linear) => Linear,
-            _ => Affine,
-        }
-    }
-
-    fn times(self, other: Self) -> Self {
-        match (self, other) {
-            (Zero, _) | (_, Zero) => Zero,
-            (Free, part) | (part, Free) => part,
-            _ => Other,
-        }
-    }
-
-    fn is_free(self) -> bool {
-        matches!(self, Zero | Free)
-    }
 }
 
 /// Gaussian numbers: for each the weights of the symbols that it is linear in.
@@ -111,32 +71,6 @@ pub(super) fn eliminated(ir: &mut Ir, numbers: &[(InitId, NodeId)]) -> Result<Su
     }
 }
 
-/// Initial vecs and mats in a value.
-fn symbols(ir: &Ir, root: NodeId) -> Vec<InitId> {
-    let symbol = |id: &NodeId| match ir.node(*id) {
-        Node::Init(init) if ir.init(*init).shape.width > 0 => Some(*init),
-        _ => None,
-    };
-    ir.reachable(&[root]).iter().filter_map(symbol).collect()
-}
-
-/// The value with 0 for a symbol.
-fn without(ir: &mut Ir, root: NodeId, symbol: InitId) -> NodeId {
-    let mut map: HashMap<NodeId, NodeId> = HashMap::new();
-    for id in ir.reachable(&[root]) {
-        let shape = ir.shape(id).clone();
-        let node = match ir.node(id).clone() {
-            Node::Init(init) if init == symbol => ir.zeros(shape),
-            node => {
-                let node = node.with_children(|child| map[&child]);
-                ir.rebuild(node, shape)
-            }
-        };
-        map.insert(id, node);
-    }
-    map[&root]
-}
-
 fn derivative(ir: &mut Ir, terms: NodeId, symbol: InitId) -> Option<Weights> {
     let shape = ir.init(symbol).shape.clone();
     let target = ir.rebuild(Node::Init(symbol), shape.clone());
@@ -146,50 +80,6 @@ fn derivative(ir: &mut Ir, terms: NodeId, symbol: InitId) -> Option<Weights> {
     let seed: Vec<usize> = (0..count).collect();
     let own: Vec<usize> = (count..sizes.len()).collect();
     let placement = Placement { seed: &seed, own: &own, sizes: &sizes };
-    let node = gradient(ir, sum, target, &placement).ok()??;
+    let node = weights(ir, sum, target, &placement).ok()??;
     Some(Weights { symbol, node })
-}
-
-fn dependence(ir: &Ir, root: NodeId, symbol: InitId) -> Dependence {
-    let mut known: HashMap<NodeId, Dependence> = HashMap::new();
-    for id in ir.reachable(&[root]) {
-        let found = if ir.is_zero(id) { Zero } else { of(ir, id, symbol, &known) };
-        known.insert(id, found);
-    }
-    known[&root]
-}
-
-fn of(ir: &Ir, id: NodeId, symbol: InitId, known: &HashMap<NodeId, Dependence>) -> Dependence {
-    let get = |id: &NodeId| known[id];
-    match ir.node(id) {
-        Node::Const(_) | Node::Width(_) | Node::Data(_) | Node::Iota(_) | Node::Param(_) => Free,
-        Node::Init(init) if *init == symbol => Linear,
-        Node::Init(_) => Free,
-        Node::Map { op, args, .. } => {
-            let parts: Vec<Dependence> = args.iter().map(|arg| get(&arg.node)).collect();
-            of_map(*op, &parts)
-        }
-        Node::Reduce { arg, width, .. } => match get(arg) {
-            part if width.is_empty() || part.is_free() => part,
-            _ => Other,
-        },
-        Node::MatMul { mat, arg, .. } => get(mat).times(get(arg)),
-        Node::Index { arg, .. }
-        | Node::Slice { arg, .. }
-        | Node::Pad { arg, .. }
-        | Node::Bind { arg, .. } => get(arg),
-        Node::Stack(args) => args.iter().map(get).fold(Zero, Dependence::plus),
-    }
-}
-
-fn of_map(op: Prim, parts: &[Dependence]) -> Dependence {
-    match op {
-        Prim::Id | Prim::Neg => parts[0],
-        Prim::Add | Prim::Sub => parts[0].plus(parts[1]),
-        Prim::Mul => parts[0].times(parts[1]),
-        Prim::Div if parts[1].is_free() => parts[0],
-        Prim::Select if parts[0].is_free() => parts[1].plus(parts[2]),
-        _ if parts.iter().all(|part| part.is_free()) => Free,
-        _ => Other,
-    }
 }

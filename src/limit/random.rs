@@ -57,7 +57,7 @@ fn errors(column: &[f64]) -> [f64; Summary::NUMBERS] {
         let key = key.split(resample);
         let pick = |k: usize| {
             let bits = u64::from(key.bits32(k as u64));
-            column[(bits * column.len() as u64 >> 32) as usize]
+            column[((bits * column.len() as u64) >> 32) as usize]
         };
         let summary = Summary::of(&(0..column.len()).map(pick).collect::<Vec<_>>());
         numbers.iter_mut().zip(summary.numbers()).for_each(|(all, number)| all.push(number));

@@ -43,7 +43,30 @@ pub fn gradient(
     target: NodeId,
     placement: &Placement<'_>,
 ) -> Result<Option<NodeId>, NotDifferentiable> {
-    let reaches = reaching(ir, scalar, target);
+    let reaches = reaching(ir, scalar, target, true);
+    pulled_back(ir, (scalar, target), placement, &reaches)
+}
+
+/// The same with every scalar on the way held fixed: the weights of an initial vec or mat in a sum that is linear in it.
+///
+/// # Errors
+/// As [`gradient`].
+pub fn weights(
+    ir: &mut Ir,
+    scalar: NodeId,
+    target: NodeId,
+    placement: &Placement<'_>,
+) -> Result<Option<NodeId>, NotDifferentiable> {
+    let reaches = reaching(ir, scalar, target, false);
+    pulled_back(ir, (scalar, target), placement, &reaches)
+}
+
+fn pulled_back(
+    ir: &mut Ir,
+    (scalar, target): (NodeId, NodeId),
+    placement: &Placement<'_>,
+    reaches: &[bool],
+) -> Result<Option<NodeId>, NotDifferentiable> {
     if !reaches.get(scalar.index()).copied().unwrap_or(false) {
         return Ok(None);
     }
@@ -53,7 +76,7 @@ pub fn gradient(
             let width = ir.shape(target).width;
             return Ok(Some(adjoint.placed(ir, placement, width)));
         }
-        for (operand, part) in contributions(ir, id, &adjoint, &reaches)? {
+        for (operand, part) in contributions(ir, id, &adjoint, reaches)? {
             let total = match pending.remove(&operand) {
                 Some(known) => known.plus(ir, part),
                 None => part,
@@ -64,12 +87,14 @@ pub fn gradient(
     Ok(None)
 }
 
-/// Which nodes up to `scalar` depend on `target`.
-fn reaching(ir: &Ir, scalar: NodeId, target: NodeId) -> Vec<bool> {
+/// Which nodes up to `scalar` depend on `target`, by way of other scalars or not.
+fn reaching(ir: &Ir, scalar: NodeId, target: NodeId, by_scalars: bool) -> Vec<bool> {
     let mut reaches = vec![false; scalar.index() + 1];
     for id in ir.ids().take(scalar.index() + 1) {
         let mut on_path = id == target;
-        ir.node(id).children(|child| on_path |= reaches[child.index()]);
+        if by_scalars || id == scalar || ir.shape(id).width > 0 {
+            ir.node(id).children(|child| on_path |= reaches[child.index()]);
+        }
         reaches[id.index()] = on_path;
     }
     reaches
