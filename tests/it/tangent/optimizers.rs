@@ -125,13 +125,13 @@ fn numbers(value: &serde_json::Value) -> Vec<f64> {
     }
 }
 
-/// Finite width goes to the limit as n^(−1/2). `TPC_DEEP=full` fits the power, for a quarter of
-/// an hour; without it one width is tried.
+/// Finite width goes to the limit as n^(−1/2). `TPC_DEEP=full` fits the power, in some
+/// minutes; without it one width is tried.
 #[test]
 fn adaptive_optimizers_at_finite_width() {
     let full = std::env::var("TPC_DEEP").is_ok_and(|value| value == "full");
     let (particles, widths, seeds) =
-        if full { (1 << 16, "256,1024,4096", 32) } else { (1 << 11, "512", 8) };
+        if full { (1 << 15, "256,1024,4096", 32) } else { (1 << 11, "512", 8) };
     let mut problems = Vec::new();
     for (function, optimizer) in [
         ("relu", "signsgd(lr = 0.05)"),
