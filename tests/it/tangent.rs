@@ -3,6 +3,9 @@
 //! For gradient descent it is f_{t+1} − f_t = −η Θ χ_t with Θ by the recursions of Jacot et al. (2018), written out here
 //! from the arc-cosine (Cho & Saul 2009) and arcsine (Williams 1997) kernels.
 
+mod formula;
+mod optimizers;
+
 use crate::sketch::check;
 use ndarray::Array2;
 use std::f64::consts::PI;
@@ -72,6 +75,19 @@ fn tangent(function: &str, layers: usize) -> Array2<f64> {
     tangent
 }
 
+/// f of the test input at the steps 0, 1, 2 of gradient descent with this tangent kernel.
+fn trained_by(kernel: &Array2<f64>) -> Vec<f64> {
+    let mut f = [0.0; 4];
+    let mut known = vec![0.0];
+    for _ in 0..2 {
+        let change: Vec<f64> =
+            (0..4).map(|i| (0..3).map(|j| kernel[[i, j]] * (f[j] - TARGETS[j])).sum()).collect();
+        f.iter_mut().zip(change).for_each(|(f, change)| *f -= RATE * change);
+        known.push(f[3]);
+    }
+    known
+}
+
 /// With `TPC_DEEP=full` to 1e-3, in some minutes.
 #[test]
 fn gradient_descent_follows_the_tangent_kernel() {
@@ -80,16 +96,7 @@ fn gradient_descent_follows_the_tangent_kernel() {
     let mut problems = String::new();
     for function in ["relu", "erf"] {
         for layers in 1..=4 {
-            let kernel = tangent(function, layers);
-            let mut f = [0.0; 4];
-            let mut known = vec![0.0];
-            for _ in 0..2 {
-                let change: Vec<f64> = (0..4)
-                    .map(|i| (0..3).map(|j| kernel[[i, j]] * (f[j] - TARGETS[j])).sum())
-                    .collect();
-                f.iter_mut().zip(change).for_each(|(f, change)| *f -= RATE * change);
-                known.push(f[3]);
-            }
+            let known = trained_by(&tangent(function, layers));
             let text = program(function, layers, &format!("sgd(lr = {RATE})"));
             let (values, errors) = limit(&text, particles, 16);
             for step in 1..3 {
