@@ -54,6 +54,8 @@ pub struct Facts {
     pub scales: Vec<Option<Scale>>,
     /// The node of `leading` that each of them is at leading order; `None` where that is 0 or not known.
     pub leads: Vec<Option<NodeId>>,
+    /// For each output, the power of n with which it tends to its limit, where that is known.
+    pub corrections: Vec<Option<Exponent>>,
     /// The setup of the Master Theorem that covers the program.
     pub setup: Setup,
 }
@@ -68,6 +70,7 @@ pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
     check_declared(program, &scales, analysis.diags);
     let outputs = analysis.outputs();
     let expects = analysis.expects();
+    let corrections = analysis.corrections();
     let mut leads: Vec<_> = named.iter().map(|named| analysis.leading_node(named.node)).collect();
     let named = analysis.leading_names();
     let numbers = std::mem::take(&mut analysis.series.numbers);
@@ -78,7 +81,7 @@ pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
     });
     let leading = undrawn.free(&mut leads);
     let setup = hypotheses::check(&leading, diags);
-    Facts { leading, undrawn, scales, leads, setup }
+    Facts { leading, undrawn, scales, leads, corrections, setup }
 }
 
 /// The error that numbers linear in several symbols cannot be told apart.

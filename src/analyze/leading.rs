@@ -429,6 +429,12 @@ impl<'a> Analysis<'a> {
         outputs.into_iter().map(|output| keep(output, self)).collect()
     }
 
+    /// For each output, the power of n with which it tends to its limit, where that is known.
+    pub(super) fn corrections(&mut self) -> Vec<Option<Exponent>> {
+        let outputs: Vec<NodeId> = self.program.outputs.iter().map(|output| output.node).collect();
+        outputs.into_iter().map(|output| self.correction(output)).collect()
+    }
+
     /// Expectations of the leading-order program.
     pub(super) fn expects(&mut self) -> Vec<Expect> {
         let expects = self.program.expects.clone();

@@ -95,6 +95,29 @@ impl Analysis<'_> {
         lead
     }
 
+    /// The power of n with which a result tends to its limit: that of what follows it, n^(−1/2) of the fluctuations if nothing
+    /// larger does. `None` where that is not known, or the result is the same at every width.
+    pub(super) fn correction(&mut self, id: NodeId) -> Option<Exponent> {
+        let lead = self.operand(id);
+        match lead.coefficient {
+            Coefficient::Zero | Coefficient::Error => return None,
+            Coefficient::Known(_) if lead.exponent.is_zero() => {}
+            Coefficient::Known(_) | Coefficient::Unknown(_) => {
+                return lead.exponent.is_negative().then_some(lead.exponent);
+            }
+        }
+        let step = self.step()?;
+        let mut exponent = -step;
+        while exponent > Exponent::new(-1, 2) {
+            match self.below(id, exponent) {
+                Ok(None) => exponent -= step,
+                Ok(Some(_)) => return Some(exponent),
+                Err(_) => return None,
+            }
+        }
+        Some(Exponent::new(-1, 2))
+    }
+
     /// The coefficient of n^exponent.
     pub(super) fn coefficient(&mut self, id: NodeId, exponent: Exponent) -> Found {
         if let Some(lead) = self.get(id) {

@@ -4,6 +4,7 @@ use super::args::{CompareArgs, Shown};
 use super::output::{self, Array, Report, entry_name};
 use super::session::{Session, complain};
 use super::{exit, files, limit, plot, run, table};
+use crate::analyze::Facts;
 use crate::driver::Checked;
 use crate::driver::compare::{Comparison, compare};
 use crate::finite::RunResult as Run;
@@ -37,7 +38,7 @@ pub(super) fn main(args: &CompareArgs, shown: &Shown) -> i32 {
     };
     let Some(Checked { program, facts }) = session.checked() else { return session.wrong() };
     session.report();
-    match compared(&mut session, args, (&program, &facts.leading)) {
+    match compared(&mut session, args, (&program, &facts)) {
         Ok(comparison) => verdict(&comparison),
         Err(code) => code,
     }
@@ -55,7 +56,7 @@ fn plot_target(path: &Path) -> Result<(), String> {
 fn compared(
     session: &mut Session<'_>,
     args: &CompareArgs,
-    (program, leading): (&Program, &Program),
+    (program, facts): (&Program, &Facts),
 ) -> Result<Comparison, i32> {
     let widths =
         if args.finite.width.is_empty() { WIDTHS.to_vec() } else { args.finite.width.clone() };
@@ -63,14 +64,14 @@ fn compared(
         run::Plan::new(&args.finite, widths, args.finite.seeds.unwrap_or(SEEDS), &args.results);
     let accuracy = limit::options(&args.accuracy, args.finite.seed);
     // Expectations are not judged here and must not ask for more particles.
-    let leading = Program { expects: Vec::new(), ..leading.clone() };
+    let leading = Program { expects: Vec::new(), ..facts.leading.clone() };
     let mut limits = limit::evaluated(session, &leading, &accuracy, args.results.threads)?;
     limit::name_exact(program, &mut limits);
     let runs = run::sampled(session, program, &plan, args.results.threads)?;
     if run::was_interrupted() {
         return Err(exit::INTERRUPTED);
     }
-    let comparison = compare(&limits, &runs);
+    let comparison = compare(&limits, &runs, &facts.corrections);
     output::deliver(&report(session, &comparison, &runs), &args.results)?;
     if let Some(path) = &args.plot {
         let svg = plot::comparison(&comparison, session.name());
@@ -85,6 +86,15 @@ fn compared(
 
 fn verdict(comparison: &Comparison) -> i32 {
     if comparison.z_is_off() || comparison.power_is_off() { exit::WRONG } else { exit::FINE }
+}
+
+/// A predicted power, with small denominators as a fraction.
+fn power_of(power: f64) -> String {
+    let fraction = (1..=16).find(|k| (power * f64::from(*k)).fract().abs() < 1e-9);
+    match fraction {
+        Some(1) | None => format!("n^({power})"),
+        Some(k) => format!("n^({}/{k})", (power * f64::from(k)).round()),
+    }
 }
 
 fn power_text(power: &Power) -> String {
@@ -136,7 +146,9 @@ fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Repor
 fn summary(comparison: &Comparison, runs: &[Run]) -> String {
     let seeds = runs.first().map_or(0, |run| run.seeds.len());
     let z = comparison.largest_z();
-    let verdict = if comparison.z_is_off() {
+    let verdict = if comparison.is_biased() {
+        "not judged, because more than fluctuations vanishes with width"
+    } else if comparison.z_is_off() {
         "the limit and the finite widths disagree"
     } else {
         "they agree"
@@ -150,14 +162,18 @@ fn summary(comparison: &Comparison, runs: &[Run]) -> String {
     }
     match &comparison.power {
         Some(power) => {
-            let verdict = if comparison.power_is_off() {
-                "slower than n^(-1/2)"
-            } else if power.power + 2.0 * power.stderr < -0.65 {
-                "faster than n^(-1/2)"
-            } else {
-                "as n^(-1/2), as it should"
+            let verdict = match comparison.predicted {
+                None => "what it should be is not known".to_owned(),
+                Some(predicted) if comparison.power_is_off() => {
+                    format!("slower than {}", power_of(predicted))
+                }
+                Some(predicted) if comparison.power_is_fast() => {
+                    format!("faster than {}", power_of(predicted))
+                }
+                Some(predicted) => format!("as {}, as it should", power_of(predicted)),
             };
-            text.push_str(&format!("deviation from the limit goes like n^({}): {verdict}\n", power_text(power)));
+            let fitted = power_text(power);
+            text.push_str(&format!("deviation from the limit goes like n^({fitted}): {verdict}\n"));
         }
         None if comparison.outputs.iter().all(|output| output.random) => {}
         None => text.push_str("no power was fitted: fewer than 3 widths, or a deviation within the limit's own error\n"),
@@ -197,6 +213,7 @@ fn json_of(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Valu
         "allowed_z": comparison.threshold,
         "power": comparison.power.map(|power| power.power),
         "power_stderr": comparison.power.map(|power| power.stderr),
+        "predicted_power": comparison.predicted,
         "provenance": output::provenance(session, how),
     })
 }

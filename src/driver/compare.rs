@@ -1,18 +1,22 @@
 //! The limit beside finite widths: z-scores and the power of n with which the deviation decays.
 //!
-//! A scalar of a program deviates from its limit by Õ(n^(−1/2)) (Thm 2.6.10 of [TP4b]). Per entry and width, t is the
+//! A scalar of a program deviates from its limit by Õ(n^(−1/2)) (Thm 2.6.10 of [TP4b]), or by what is larger of the terms that
+//! were dropped. Per entry and width, t is the
 //! difference of the seed mean and the limit over their joint standard error, with Welch–Satterthwaite degrees of
 //! freedom; z is the normal number that is exceeded as often.
 
 use crate::finite::{OutputResult, RunResult as Run};
+use crate::ir::Exponent;
 use crate::limit::{Limits, RandomLaw};
 use crate::num::special::{normal_quantile, student_to_normal};
 use crate::num::stats::{Deviation, Power, fit_power, same_law, sidak};
 
 /// |z| above this, for a single cell, is a disagreement.
 const LIMIT_Z: f64 = 4.0;
-/// A deviation that decays slower than this power of n is a disagreement.
-const SLOWEST: f64 = -0.35;
+/// The power of n of the fluctuations of a mean.
+const FLUCTUATIONS: f64 = -0.5;
+/// A deviation that decays by so much slower than it should is a disagreement.
+const MARGIN: f64 = 0.15;
 
 /// One width of one output.
 #[derive(Clone, Debug)]
@@ -61,6 +65,8 @@ pub struct Comparison {
     pub threshold: f64,
     /// The power fitted to the deviation over all outputs.
     pub power: Option<Power>,
+    /// The power that the program gives it, of the largest of what follows the leading order, where that is known.
+    pub predicted: Option<f64>,
 }
 
 impl Comparison {
@@ -72,17 +78,32 @@ impl Comparison {
 
     /// Whether some |z| is too large.
     pub fn z_is_off(&self) -> bool {
-        self.largest_z() > self.threshold
+        !self.is_biased() && self.largest_z() > self.threshold
+    }
+
+    /// Whether widths differ from the limit by more than fluctuations, so that z says nothing and the power all.
+    pub fn is_biased(&self) -> bool {
+        self.power.is_some() && self.predicted.is_some_and(|predicted| predicted > FLUCTUATIONS)
     }
 
     /// Whether the deviation decays too slowly.
     pub fn power_is_off(&self) -> bool {
-        self.power.is_some_and(|power| power.power - 2.0 * power.stderr > SLOWEST)
+        self.power
+            .zip(self.predicted)
+            .is_some_and(|(power, predicted)| power.power - 2.0 * power.stderr > predicted + MARGIN)
+    }
+
+    /// Whether it decays faster than it should, which is no disagreement: the first correction may be small.
+    pub fn power_is_fast(&self) -> bool {
+        self.power
+            .zip(self.predicted)
+            .is_some_and(|(power, predicted)| power.power + 2.0 * power.stderr < predicted - MARGIN)
     }
 }
 
-/// Compares runs over seeds with the limits of the same program.
-pub fn compare(limits: &Limits, runs: &[Run]) -> Comparison {
+/// Compares runs over seeds with the limits of the same program; `corrections` are the powers of n with which its outputs
+/// tend to their limits.
+pub fn compare(limits: &Limits, runs: &[Run], corrections: &[Option<Exponent>]) -> Comparison {
     let freedom = limits.replicates.saturating_sub(1).max(1) as f64;
     let mut outputs: Vec<Compared> = Vec::new();
     for (position, limit) in limits.outputs.iter().enumerate() {
@@ -119,7 +140,11 @@ pub fn compare(limits: &Limits, runs: &[Run]) -> Comparison {
     }
     let cells = outputs.iter().flat_map(|o| &o.widths).map(|w| w.z.len()).sum::<usize>();
     let power = overall(&outputs, runs);
-    Comparison { outputs, threshold: sidak(LIMIT_Z, cells.max(1)), power }
+    let judged = corrections.iter().zip(&outputs).filter(|(_, output)| output.power.is_some());
+    let number = |power: Exponent| *power.numer() as f64 / *power.denom() as f64;
+    let known: Option<Vec<f64>> = judged.map(|(power, _)| power.map(number)).collect();
+    let predicted = known.and_then(|known| known.into_iter().reduce(f64::max));
+    Comparison { outputs, threshold: sidak(LIMIT_Z, cells.max(1)), power, predicted }
 }
 
 fn at_width(

@@ -241,7 +241,7 @@ fn the_law_of_a_matrix_does_not_matter() {
             };
             tpc::finite::simulate(&checked.program, &options, &|| ()).expect("it runs")
         };
-        let comparison = tpc::driver::compare::compare(&limits, &[run(512), run(1024)]);
+        let comparison = tpc::driver::compare::compare(&limits, &[run(512), run(1024)], &[]);
         let largest = comparison.largest_z();
         assert!(!comparison.z_is_off(), "{law}: |z| = {largest} > {}", comparison.threshold);
     }

@@ -3,6 +3,7 @@
 //! For gradient descent it is f_{t+1} − f_t = −η Θ χ_t with Θ by the recursions of Jacot et al. (2018), written out here
 //! from the arc-cosine (Cho & Saul 2009) and arcsine (Williams 1997) kernels.
 
+mod finite;
 mod formula;
 mod optimizers;
 

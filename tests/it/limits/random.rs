@@ -124,21 +124,16 @@ init v, x, z : vec ~ N(0, 1);
 let f = n^(1/2) * avg(v * x);
 output n^(1/2) * avg(v * tanh(f * x + z)) as \"g\";
 ";
-    let product = |f: f64| {
-        let size = (1.0 + f * f).sqrt();
-        f * normal_mean(|y| 1.0 - libm::tanh(size * y).powi(2))
-    };
-    let square = |f: f64| {
-        let size = (1.0 + f * f).sqrt();
-        normal_mean(|y| libm::tanh(size * y).powi(2))
-    };
     // the trapezoidal rule, which is exact enough with few points
-    let over_f = |g: &dyn Fn(f64) -> f64| {
-        let weight = |f: f64| 0.25 * libm::exp(-f * f / 2.0) / (2.0 * PI).sqrt();
-        (-32..=32).map(|k| 0.25 * f64::from(k)).map(|f| weight(f) * g(f)).sum::<f64>()
+    let normal = |g: &dyn Fn(f64) -> f64| {
+        let weight = |z: f64| 0.25 * libm::exp(-z * z / 2.0) / (2.0 * PI).sqrt();
+        (-32..=32).map(|k| 0.25 * f64::from(k)).map(|z| weight(z) * g(z)).sum::<f64>()
     };
-    let mean = over_f(&|f| f * product(f));
-    let second = over_f(&|f| (f * f - 1.0) * product(f).powi(2) + square(f));
+    let size = |f: f64| (1.0 + f * f).sqrt();
+    let product = |f: f64| f * normal(&|y| 1.0 - libm::tanh(size(f) * y).powi(2));
+    let square = |f: f64| normal(&|y| libm::tanh(size(f) * y).powi(2));
+    let mean = normal(&|f| f * product(f));
+    let second = normal(&|f| (f * f - 1.0) * product(f).powi(2) + square(f));
     assert!(mean > 0.3);
     assert_moments(&laws(text, 1024, &[]), &[("g", mean, second - mean * mean)]);
 }
