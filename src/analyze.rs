@@ -22,7 +22,7 @@ pub mod verdict;
 
 pub(crate) use atoms::Atoms;
 pub(crate) use combination::{Factor, polynomial};
-pub use draws::{Given, GivenError, Undrawn};
+pub use draws::{Covariance, Given, GivenError, Undrawn};
 pub use hypotheses::Setup;
 pub use verdict::{TrainedParam, Training, Verdict, verdict};
 
@@ -75,7 +75,7 @@ pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
     let named = analysis.leading_names();
     let numbers = std::mem::take(&mut analysis.series.numbers);
     let program = Program { ir: analysis.out, outputs, expects, named };
-    let undrawn = Undrawn::new(program, &numbers).unwrap_or_else(|span| {
+    let undrawn = Undrawn::new(program, leads.clone(), &numbers).unwrap_or_else(|span| {
         diags.push(entangled(span));
         Undrawn::default()
     });

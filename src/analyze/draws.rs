@@ -24,8 +24,22 @@ pub(super) type Numbers = IndexMap<InitId, NodeId>;
 /// A leading-order program before its Gaussian numbers are drawn.
 #[derive(Clone, Debug, Default)]
 pub struct Undrawn {
-    program: Program,
+    /// Its numbers are initial scalars.
+    pub program: Program,
+    /// For each named value of the source program its node here, as in `Facts::leads`.
+    pub leads: Vec<Option<NodeId>>,
     sums: Sums,
+}
+
+/// The covariance of two numbers of an undrawn program.
+#[derive(Clone, Copy, Debug)]
+pub struct Covariance {
+    /// A number.
+    pub number: NodeId,
+    /// The same or an earlier one.
+    pub other: NodeId,
+    /// Their covariance: static axes are those of `number`, then those of `other`.
+    pub node: NodeId,
 }
 
 /// Numbers whose values are given: those of the output or value with this name.
@@ -50,12 +64,46 @@ impl Undrawn {
     ///
     /// # Errors
     /// The place of a number that no order of the symbols makes independent of the others.
-    pub(super) fn new(mut program: Program, numbers: &Numbers) -> Result<Self, Span> {
+    pub(super) fn new(
+        mut program: Program,
+        leads: Vec<Option<NodeId>>,
+        numbers: &Numbers,
+    ) -> Result<Self, Span> {
         let needed = needed(&program, numbers);
         match eliminated(&mut program.ir, &needed) {
-            Ok(sums) => Ok(Self { program, sums }),
+            Ok(sums) => Ok(Self { program, leads, sums }),
             Err(number) => Err(program.ir.init(number).span),
         }
+    }
+
+    /// Adds the covariances of all pairs of numbers that share a symbol to the program.
+    pub fn covariances(&mut self) -> Vec<Covariance> {
+        let ir = &mut self.program.ir;
+        let group = |weights: &Weights, number: InitId, ir: &Ir| Group {
+            weights: weights.node,
+            stat: ir.init(number).shape.stat.clone(),
+        };
+        let mut found = Vec::new();
+        for (position, (number, weights)) in self.sums.iter().enumerate() {
+            for (other, others) in self.sums.iter().take(position + 1) {
+                let mut total = None;
+                for x in weights {
+                    for y in others.iter().filter(|y| y.symbol == x.symbol) {
+                        let (x, y) = (group(x, *number, ir), group(y, *other, ir));
+                        let part = covariance(ir, &x, &y);
+                        total = Some(total.map_or(part, |sum| ir.apply(Prim::Add, &[sum, part])));
+                    }
+                }
+                let Some(node) = total else { continue };
+                let mut node_of = |init: InitId| {
+                    let shape = ir.init(init).shape.clone();
+                    ir.rebuild(Node::Init(init), shape)
+                };
+                let (number, other) = (node_of(*number), node_of(*other));
+                found.push(Covariance { number, other, node });
+            }
+        }
+        found
     }
 
     /// The program with its numbers drawn, made of new initial scalars.

@@ -340,6 +340,11 @@ impl Analysis<'_> {
         relative: Exponent,
     ) -> Result<(), Coefficient> {
         let leads: Vec<Leading> = args.iter().map(|arg| self.operand(arg.node)).collect();
+        for lead in &leads {
+            if let Coefficient::Unknown(why) = lead.coefficient {
+                return Err(Coefficient::Unknown(why));
+            }
+        }
         let sizes: Vec<Exponent> = leads
             .iter()
             .filter(|lead| lead.coefficient != Coefficient::Zero)
@@ -521,6 +526,10 @@ impl Analysis<'_> {
         let param = self.out.param(0);
         let mut body = self.out.apply(op, &[param]);
         let (mut factorial, mut total) = (1.0, None);
+        if first == 1 && shift.is_zero() {
+            // known as the leading one, unless that of the argument is random
+            total = Some(self.build(op, shape, &[(Some(leading), arg)]));
+        }
         for (k, power) in powers.iter().enumerate() {
             body = derivative(&mut self.out, body, 0);
             factorial *= (k + 1) as f64;

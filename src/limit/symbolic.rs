@@ -40,16 +40,28 @@ pub struct Formula {
 
 /// The definitions of a program and its leading order, in program order.
 pub fn symbolic(program: &Program, facts: &Facts) -> Vec<Formula> {
+    // Gaussian numbers stay numbers: how they are drawn is no one's formula
+    let mut undrawn = facts.undrawn.clone();
+    let covariances = undrawn.covariances();
+    let (leading, leads) = (undrawn.program, undrawn.leads);
+    let facts = &Facts { leading, leads, ..facts.clone() };
     let leading = &facts.leading;
     let kets = facts.leads.iter().flatten().copied();
     let mut roots: Vec<NodeId> = kets.filter(|id| leading.ir.shape(*id).width == 1).collect();
     roots.extend(leading.outputs.iter().map(|output| output.node));
+    roots.extend(covariances.iter().map(|covariance| covariance.node));
     let nodes = leading.ir.reachable(&roots);
     let dependences = Dependences::of(&leading.ir, &nodes);
     let names = Names::new(program, facts, &nodes);
     let builder = Builder { ir: &leading.ir, names: &names };
     let slopes = Slopes::new(&builder, &dependences);
-    let lines = Lines { builder: &builder, dependences: &dependences, slopes, nodes: &nodes };
+    let lines = Lines {
+        builder: &builder,
+        dependences: &dependences,
+        slopes,
+        nodes: &nodes,
+        covariances: &covariances,
+    };
     let formula = |entries: &define::Entries| Formula {
         name: entries.name.clone(),
         unicode: format::entries(&Unicode, entries),

@@ -7,6 +7,7 @@ use super::link::{Link, Place as Entry};
 use super::names::Product;
 use super::slope::{Hat, Slopes};
 use super::standard::Initial;
+use crate::analyze::Covariance;
 use crate::codegen::initial_matrix;
 use crate::ir::{Exponent, Law, Node, NodeId, Output};
 use std::collections::BTreeSet;
@@ -55,6 +56,7 @@ pub(super) struct Lines<'a> {
     pub(super) dependences: &'a Dependences,
     pub(super) slopes: Slopes<'a>,
     pub(super) nodes: &'a [NodeId],
+    pub(super) covariances: &'a [Covariance],
 }
 
 impl Lines<'_> {
@@ -141,6 +143,13 @@ impl Lines<'_> {
             let rows = vec![Row { left, relation: '=', right }];
             return Some(Entries { name, rows, notes });
         }
+        if matches!(self.builder.ir.node(id), Node::Init(_)) && place.slots.is_empty() {
+            let right = vec![Piece::Text("Gaussian, mean 0".to_owned())];
+            let rows = vec![Row { left, relation: '~', right }];
+            let own = self.covariances.iter().filter(|covariance| covariance.number == id);
+            let notes = vec![own.filter_map(|own| self.of_numbers(own)).collect()];
+            return Some(Entries { name, rows, notes });
+        }
         if let Some(list) = self.builder.list(id) {
             let right = vec![Piece::Formula(list)];
             let left = plain(&name, Vec::new());
@@ -155,6 +164,21 @@ impl Lines<'_> {
             _ => Piece::Formula(self.builder.written(id, &place)),
         };
         Some(Entries::one(name, Row { left, relation: '=', right: vec![right] }))
+    }
+
+    /// The covariance of two numbers, each at letters of its own.
+    fn of_numbers(&self, covariance: &Covariance) -> Option<Row> {
+        let Covariance { number, other, node } = *covariance;
+        let here = self.builder.place(number, 0);
+        let there = self.builder.place(other, here.letters);
+        let numbers =
+            [self.builder.symbol(number, &here)?, self.builder.symbol(other, &there)?].to_vec();
+        let left = match numbers[0] == numbers[1] {
+            true => Expr::Call("Var", numbers[..1].to_vec()),
+            false => Expr::Call("Cov", numbers),
+        };
+        let value = self.builder.value(node, &self.builder.place(node, 0));
+        Some(Row { left, relation: '=', right: vec![Piece::Formula(value)] })
     }
 
     /// ŷ + σ² Σ_z |z⟩ E ∂|x⟩/∂hat(Wᵀz).

@@ -48,6 +48,7 @@ impl Names {
         for id in nodes {
             names.add_product(ir, *id);
         }
+        names.add_numbers(ir, nodes);
         let uses = uses(ir, nodes);
         names.add_initials(ir, nodes, &uses);
         names.add_long(ir, nodes, &uses);
@@ -125,6 +126,17 @@ impl Names {
             id
         });
         self.products.insert(id, Product { shown, scale });
+    }
+
+    /// Gaussian numbers without a name.
+    fn add_numbers(&mut self, ir: &Ir, nodes: &[NodeId]) {
+        for id in nodes {
+            let number = matches!(ir.node(*id), Node::Init(_)) && ir.shape(*id).width == 0;
+            if number && !self.of.contains_key(id) {
+                let name = self.fresh("z");
+                self.of.insert(*id, name);
+            }
+        }
     }
 
     /// A named affine function of one initial object is initial itself, if nothing else reads that object.
