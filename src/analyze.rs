@@ -74,7 +74,7 @@ pub fn analyze(program: &Program, diags: &mut Diags) -> Facts {
     let mut leads: Vec<_> = named.iter().map(|named| analysis.leading_node(named.node)).collect();
     let named = analysis.leading_names();
     let numbers = std::mem::take(&mut analysis.series.numbers);
-    let program = Program { ir: analysis.out, outputs, expects, named };
+    let program = Program { ir: analysis.out, outputs, expects, named, covariances: Vec::new() };
     let undrawn = Undrawn::new(program, leads.clone(), &numbers).unwrap_or_else(|span| {
         diags.push(entangled(span));
         Undrawn::default()

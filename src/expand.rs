@@ -7,6 +7,7 @@
 mod contracted;
 mod exact;
 mod items;
+mod kernel;
 mod names;
 mod net;
 mod optimizer;
@@ -70,6 +71,7 @@ pub fn expand(
         optimizers: BTreeMap::new(),
         plans: BTreeMap::new(),
         written: Vec::new(),
+        asked: Vec::new(),
         trained: Vec::new(),
         out: Vec::new(),
         sources,
@@ -92,6 +94,8 @@ struct Expander<'a> {
     plans: BTreeMap<String, Option<Rc<Plan>>>,
     /// Optimizers whose block has been written, and networks whose parameters have.
     written: Vec<String>,
+    /// Networks of which first outputs or the tangent kernel were asked for.
+    asked: Vec<String>,
     trained: Vec<Training>,
     out: Vec<Stmt>,
     sources: &'a mut SourceMap,
@@ -134,6 +138,9 @@ impl Expander<'_> {
                 _ => {
                     for net in self.renamed(&mut stmt) {
                         self.write_params(&net);
+                    }
+                    for net in std::mem::take(&mut self.asked) {
+                        self.write_kernel(&net);
                     }
                     self.out.push(stmt);
                 }

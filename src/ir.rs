@@ -170,6 +170,9 @@ pub struct Program {
     pub expects: Vec<Expect>,
     /// Every binding.
     pub named: Vec<Named>,
+    /// Of a leading-order program, for each output that is a Gaussian number itself the covariances of its entries; empty if
+    /// there is none.
+    pub covariances: Vec<Option<NodeId>>,
 }
 
 impl Program {

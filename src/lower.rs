@@ -115,7 +115,13 @@ impl Lowerer<'_> {
             return None;
         }
         let (ir, expects, named) = (self.ir, self.expects, self.named);
-        Some(take_mats_apart(&erase_bindings(&Program { ir, outputs, expects, named })))
+        Some(take_mats_apart(&erase_bindings(&Program {
+            ir,
+            outputs,
+            expects,
+            named,
+            ..Program::default()
+        })))
     }
 
     /// Reports an error and gives the value that every rule accepts silently.

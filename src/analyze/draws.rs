@@ -71,7 +71,18 @@ impl Undrawn {
     ) -> Result<Self, Span> {
         let needed = needed(&program, numbers);
         match eliminated(&mut program.ir, &needed) {
-            Ok(sums) => Ok(Self { program, leads, sums }),
+            Ok(sums) if sums.is_empty() => Ok(Self { program, leads, sums }),
+            Ok(sums) => {
+                let mut undrawn = Self { program, leads, sums };
+                let all = undrawn.covariances();
+                let own = |id: NodeId| {
+                    let own = all.iter().find(|pair| (pair.number, pair.other) == (id, id));
+                    own.map(|pair| pair.node)
+                };
+                let outputs = undrawn.program.outputs.iter();
+                undrawn.program.covariances = outputs.map(|output| own(output.node)).collect();
+                Ok(undrawn)
+            }
             Err(number) => Err(program.ir.init(number).span),
         }
     }
@@ -147,6 +158,12 @@ impl Undrawn {
         }
         let mut program = Program { ir: Ir::default(), ..self.program.clone() };
         program.map_roots(|id| copy.copied(id));
+        for (output, covariance) in program.outputs.iter().zip(&mut program.covariances) {
+            // what is given does not vary
+            let given = matches!(copy.ir.node(output.node), Node::Data(_) | Node::Const(_));
+            *covariance = covariance.filter(|_| fixed.is_empty() && !given);
+            *covariance = covariance.map(|id| copy.copied(id));
+        }
         for node in nodes.iter_mut().flatten() {
             *node = copy.copied(*node);
         }

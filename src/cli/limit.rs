@@ -12,6 +12,9 @@ use crate::limit::{LimitOptions, LimitOutput, Limits, RandomLaw, evaluate, expla
 use crate::num::stats::PROBABILITIES;
 use serde_json::{Value, json};
 
+/// The covariances of more entries are in result files only.
+const MOST_COVARIANCES: usize = 8;
+
 pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
     let in_symbols = args.symbolic || args.latex;
     let check = if in_symbols { super::symbolic::check_target } else { output::check_target };
@@ -108,6 +111,7 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
             let errors = output.law.as_ref().map(|law| &law.errors[k]);
             lines.push_str(&format!("{name} is random: {}\n", table::ket(entry, errors)));
         }
+        lines.push_str(&covariances(output));
         for (k, value) in output.values.iter().enumerate() {
             let (name, error) = (entry_name(&output.name, &output.shape, k), output.errors[k]);
             let missed = options.tol.is_some_and(|tol| error > tol * value.abs().max(1.0));
@@ -136,6 +140,20 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
         rows,
         arrays: arrays.collect(),
     }
+}
+
+/// The covariances of a Gaussian output, of few entries.
+fn covariances(output: &LimitOutput) -> String {
+    let few = |law: &&RandomLaw| law.gaussian && law.entries.len() <= MOST_COVARIANCES;
+    let Some(law) = output.law.as_ref().filter(few) else { return String::new() };
+    let count = law.entries.len();
+    let name = |k: usize| entry_name(&output.name, &output.shape, k);
+    let line = |k: usize| {
+        let (x, y) = (k / count, k % count);
+        let value = table::with_error(law.covariance[k], law.covariance_errors[k]);
+        (y <= x).then(|| format!("Cov({}, {}) = {value}\n", name(x), name(y)))
+    };
+    (0..count * count).filter_map(line).collect()
 }
 
 /// Values and their errors; of a vec, mean and standard deviation.
@@ -170,7 +188,7 @@ fn law_json(law: &RandomLaw) -> Value {
     json!({
         "mean": of(0), "std": of(1), "std_errors": error(1),
         "quantiles": quantiles(&of), "quantile_errors": quantiles(&error),
-        "covariance": law.covariance, "draws": law.draws,
+        "covariance": law.covariance, "covariance_errors": law.covariance_errors, "gaussian": law.gaussian, "draws": law.draws,
     })
 }
 

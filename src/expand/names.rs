@@ -5,7 +5,7 @@ use super::quote::factor;
 use crate::diag::codes;
 use crate::source::Span;
 use crate::syntax::ast::{
-    Arg, ArgValue, Expr, ExprKind, OutputItem, Program, Stmt, StmtKind, Target, Text,
+    Arg, ArgValue, Expr, ExprKind, Name, OutputItem, Program, Stmt, StmtKind, Target, Text,
 };
 use crate::syntax::visit::{self, Visitor};
 use std::collections::BTreeSet;
@@ -61,6 +61,7 @@ impl Expander<'_> {
     /// Replaces `f.train`, `f.W` and `f(x)` in a statement; the networks that it speaks of.
     pub(super) fn renamed(&mut self, stmt: &mut Stmt) -> Vec<String> {
         if let StmtKind::Output(items) = &mut stmt.kind {
+            *items = items.drain(..).flat_map(|item| self.kernels_of(item)).collect();
             for item in items {
                 self.name_output(item);
             }
@@ -68,6 +69,31 @@ impl Expander<'_> {
         let mut renamer = Renamer { expander: self, nets: Vec::new() };
         visit::stmt(stmt, &mut renamer);
         renamer.nets
+    }
+
+    /// `output kernel(f)`: the outputs before training, whose covariance is the NNGP kernel, and the tangent kernel.
+    fn kernels_of(&self, item: OutputItem) -> Vec<OutputItem> {
+        let ExprKind::Call { callee, args } = &item.value.kind else { return vec![item] };
+        let (ExprKind::Name(name), [Arg { name: None, value: ArgValue::Expr(arg) }]) =
+            (&callee.kind, args.as_slice())
+        else {
+            return vec![item];
+        };
+        let ExprKind::Name(net) = &arg.kind else { return vec![item] };
+        if name != "kernel" || !self.nets.contains_key(net) {
+            return vec![item];
+        }
+        // the place of an output tells it from others
+        let part = |part: &str, span: Span| {
+            let base = Expr { kind: ExprKind::Name(net.clone()), span };
+            let name = Name { text: part.to_owned(), span };
+            OutputItem {
+                value: Expr { kind: ExprKind::Member { base: Box::new(base), name }, span },
+                name: Some(Text { text: format!("{net}.{part}"), span }),
+                span,
+            }
+        };
+        vec![part("first", callee.span), part("ntk", arg.span)]
     }
 
     /// An output without a name keeps its text as one.
@@ -92,6 +118,11 @@ impl Expander<'_> {
         let known = match member {
             "train" | "loss" => true,
             "test" => plan.test.is_some(),
+            "first" | "ntk" => {
+                self.asked.push(net.to_owned());
+                let part = if member == "ntk" { "ntk" } else { "start" };
+                return Some(self.names.of_part(net, part));
+            }
             _ => params.iter().any(|param| param == member),
         };
         if known {
@@ -101,7 +132,7 @@ impl Expander<'_> {
         let problem = problem.help(match member {
             "test" => "add `test xt;` to the `train` block".to_owned(),
             _ => format!(
-                "there are `train`, `test`, `loss` and the parameters {}",
+                "there are `train`, `test`, `loss`, `first`, `ntk` and the parameters {}",
                 params.join(", ")
             ),
         });

@@ -172,6 +172,8 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         let deviation = ir.apply(Prim::Sub, &[expect.node, expect.value]);
         roots.extend([expect.node, expect.value, deviation]);
     }
+    let covariances = roots.len();
+    roots.extend(program.covariances.iter().flatten());
     let samples = roots.iter().any(|root| is_sampled(&ir, *root));
     let random = is_random(&ir, &roots);
     let replicates = if random { options.draws } else { options.replicates };
@@ -199,7 +201,14 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
             || options.excludes(&ir, &roots, twice)
             || check_memory(&ir, &roots, twice, options).is_err()
         {
-            let (outputs, expects) = collect(program, &ir, &measured);
+            let (mut outputs, expects) = collect(program, &ir, &measured);
+            let own = outputs.iter_mut().zip(&program.covariances);
+            for (k, (output, _)) in own.filter(|(_, own)| own.is_some()).enumerate() {
+                let law = output.law.as_mut().expect("a Gaussian number is random");
+                law.gaussian = true;
+                law.covariance.clone_from(&measured.whole.estimates[covariances + k].mean);
+                law.covariance_errors.clone_from(&measured.errors[covariances + k]);
+            }
             return Ok(Limits {
                 outputs,
                 expects,
@@ -268,7 +277,9 @@ fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
 
 /// Whether every `expect` can be told from the error of its deviation.
 fn are_decided(program: &Program, errors: &[Vec<f64>]) -> bool {
-    let deviations = errors[program.outputs.len()..].chunks(EXPECT_ROOTS).map(|roots| &roots[2]);
+    let expects =
+        program.outputs.len()..program.outputs.len() + EXPECT_ROOTS * program.expects.len();
+    let deviations = errors[expects].chunks(EXPECT_ROOTS).map(|roots| &roots[2]);
     let worst = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
     deviations.zip(&program.expects).all(|(errors, expect)| 2.0 * worst(errors) <= expect.tolerance)
 }

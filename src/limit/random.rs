@@ -21,8 +21,12 @@ pub struct RandomLaw {
     pub entries: Vec<Summary>,
     /// Standard errors of their numbers, by resampling the draws.
     pub errors: Vec<[f64; Summary::NUMBERS]>,
-    /// Covariances of all pairs of entries, row-major.
+    /// Covariances of all pairs of entries, row-major: of a Gaussian number by its weights, else over draws.
     pub covariance: Vec<f64>,
+    /// Their errors.
+    pub covariance_errors: Vec<f64>,
+    /// Whether it is Gaussian with mean 0.
+    pub gaussian: bool,
 }
 
 impl RandomLaw {
@@ -35,17 +39,18 @@ impl RandomLaw {
         let columns: Vec<Vec<f64>> = (0..count).map(column).collect();
         let entries: Vec<Summary> = columns.iter().map(|column| Summary::of(column)).collect();
         let errors = columns.iter().map(|column| errors(column)).collect();
-        let covariance = (0..count * count)
-            .map(|k| {
-                let (x, y) = (k / count, k % count);
-                let products = columns[x]
-                    .iter()
-                    .zip(&columns[y])
-                    .map(|(a, b)| (a - entries[x].mean) * (b - entries[y].mean));
-                products.sum::<f64>() / (draws.len() - 1) as f64
-            })
-            .collect();
-        Self { draws, entries, errors, covariance }
+        let (mut covariance, mut covariance_errors) = (Vec::new(), Vec::new());
+        for x in 0..count {
+            for y in 0..count {
+                let pairs = columns[x].iter().zip(&columns[y]);
+                let products = pairs.map(|(a, b)| (a - entries[x].mean) * (b - entries[y].mean));
+                let moments = Moments::of(products);
+                let bias = draws.len() as f64 / (draws.len() - 1) as f64;
+                covariance.push(moments.mean() * bias);
+                covariance_errors.push(moments.stderr().unwrap_or(0.0));
+            }
+        }
+        Self { draws, entries, errors, covariance, covariance_errors, gaussian: false }
     }
 }
 

@@ -62,6 +62,15 @@ fn kernels(function: &str, (a, b, c): (f64, f64, f64)) -> (f64, f64) {
 
 /// The tangent kernel of all inputs.
 fn tangent(function: &str, layers: usize) -> Array2<f64> {
+    recursions(function, layers).1
+}
+
+/// The covariance of the first outputs for all inputs.
+fn covariance(function: &str, layers: usize) -> Array2<f64> {
+    recursions(function, layers).0
+}
+
+fn recursions(function: &str, layers: usize) -> (Array2<f64>, Array2<f64>) {
     let inner = |i: usize, j: usize| INPUTS[i][0] * INPUTS[j][0] + INPUTS[i][1] * INPUTS[j][1];
     let mut covariance = Array2::from_shape_fn((4, 4), |(i, j)| inner(i, j));
     let mut tangent = covariance.clone();
@@ -73,7 +82,7 @@ fn tangent(function: &str, layers: usize) -> Array2<f64> {
             tangent[[i, j]] = value + slope * tangent[[i, j]];
         }
     }
-    tangent
+    (covariance, tangent)
 }
 
 /// f of the test input at the steps 0, 1, 2 of gradient descent with this tangent kernel.
@@ -112,6 +121,34 @@ fn gradient_descent_follows_the_tangent_kernel() {
         }
     }
     assert!(problems.is_empty(), "\n{problems}");
+}
+
+/// `kernel(f)`: the covariance of the first outputs is the NNGP kernel, beside it the tangent kernel.
+#[test]
+fn kernels_are_those_of_the_recursions() {
+    for (function, layers) in [("relu", 1), ("erf", 3)] {
+        let text = program(function, layers, "sgd(lr = 0.1)");
+        let text = text.replace("output f.test;", "output kernel(f);");
+        let (checked, _) = check(&text).unwrap_or_else(|codes| panic!("{codes:?}\n{text}"));
+        let options = LimitOptions { particles: 1 << 13, draws: 16, ..LimitOptions::default() };
+        let limits = evaluate(&checked.facts.leading, &options).expect("it has a limit");
+        let [first, ntk] = limits.outputs.as_slice() else { panic!("there are two outputs") };
+        let law = first.law.as_ref().expect("first outputs are random");
+        let (kernel, covariance) = (tangent(function, layers), covariance(function, layers));
+        for k in 0..9 {
+            let at = [k / 3, k % 3];
+            for (value, error, known) in [
+                (ntk.values[k], ntk.errors[k], kernel[at]),
+                (law.covariance[k], law.covariance_errors[k], covariance[at]),
+            ] {
+                let off = (value - known).abs();
+                assert!(
+                    off < 4.0 * error && error < 0.02,
+                    "{function} {at:?}: {value} ± {error}, known {known}"
+                );
+            }
+        }
+    }
 }
 
 /// On one sample with one hidden layer SignSGD moves the output by η sign(χ) (E|erf(u)| + E|v| E erf′(u)), however large χ
