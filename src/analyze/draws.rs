@@ -57,6 +57,11 @@ pub enum GivenError {
     /// There are too few or too many numbers.
     #[error("`{0}` has {1} entries, and {2} values are given")]
     Count(String, usize, usize),
+    /// Its law is not Gaussian: it depends on numbers that were drawn before.
+    #[error(
+        "the covariance of `{0}` is random itself, so that a value of it changes the law of earlier numbers; give these too"
+    )]
+    Mixture(String),
 }
 
 impl Undrawn {
@@ -126,6 +131,19 @@ impl Undrawn {
         for (name, values) in given {
             let (number, values) = self.given(name, values)?;
             fixed.insert(number, values);
+        }
+        for (name, values) in given {
+            let (number, _) = self.given(name, values)?;
+            let mut inside = self.sums[&number]
+                .iter()
+                .flat_map(|weights| self.program.ir.reachable(&[weights.node]));
+            let open = |id: NodeId| match self.program.ir.node(id) {
+                Node::Init(init) => self.sums.contains_key(init) && !fixed.contains_key(init),
+                _ => false,
+            };
+            if inside.any(open) {
+                return Err(GivenError::Mixture(name.clone()));
+            }
         }
         Ok(self.drawn_with(&fixed, &mut Vec::new()))
     }

@@ -110,6 +110,8 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
             let name = entry_name(&output.name, &output.shape, k);
             let errors = output.law.as_ref().map(|law| &law.errors[k]);
             lines.push_str(&format!("{name} is random: {}\n", table::ket(entry, errors)));
+            let std = [entry.std, errors.map_or(0.0, |errors| errors[1])].map(|x| format!("{x:e}"));
+            rows.push([vec![format!("{name}.std")], std.to_vec(), vec!["draws".into()]].concat());
         }
         lines.push_str(&covariances(output));
         for (k, value) in output.values.iter().enumerate() {
@@ -156,7 +158,7 @@ fn covariances(output: &LimitOutput) -> String {
     (0..count * count).filter_map(line).collect()
 }
 
-/// Values and their errors; of a vec, mean and standard deviation.
+/// Values and their errors, and draws of what is random, one after the other; of a vec, mean and standard deviation.
 fn arrays(output: &LimitOutput) -> Vec<Array> {
     let array = |suffix: &str, values: Vec<f64>| Array {
         name: format!("{}{suffix}", output.name),
@@ -164,7 +166,14 @@ fn arrays(output: &LimitOutput) -> Vec<Array> {
         values,
     };
     if output.kets.is_empty() {
-        return vec![array("", output.values.clone()), array(".error", output.errors.clone())];
+        let mut arrays =
+            vec![array("", output.values.clone()), array(".error", output.errors.clone())];
+        if let Some(law) = &output.law {
+            let shape = [&[law.draws.len()][..], &output.shape].concat();
+            let name = format!("{}.draws", output.name);
+            arrays.push(Array { name, shape, values: law.draws.concat() });
+        }
+        return arrays;
     }
     let numbers = |k: usize| output.kets.iter().map(|ket| ket.numbers()[k]).collect();
     let errors = |k: usize| output.ket_errors.iter().map(|errors| errors[k]).collect();

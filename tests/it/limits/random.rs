@@ -7,6 +7,7 @@ use crate::quadrature::normal_mean;
 use crate::sketch::check;
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
+use tpc::analyze::GivenError;
 use tpc::driver::Checked;
 use tpc::finite::{Precision, RunOptions, simulate};
 use tpc::limit::{LimitOptions, RandomLaw, evaluate};
@@ -152,6 +153,20 @@ output g, n^(1/2) * avg(v * z) as \"h\";
     for (g, h) in found["g"].draws.iter().zip(&found["h"].draws) {
         assert!((g[0] + h[0] - 3.0).abs() < 1e-4, "f is {} where 3 is given", g[0] + h[0]);
     }
+}
+
+/// A number with a random covariance is no Gaussian number by itself: its value would say something about earlier ones.
+#[test]
+fn a_mixture_cannot_be_given() {
+    let given = |names: &[&str]| {
+        let given = names.iter().map(|name| ((*name).to_owned(), vec![0.5])).collect();
+        checked(&attention("y[0]")).facts.undrawn.drawn(&given).map(|_| ())
+    };
+    assert_eq!(given(&["f"]), Err(GivenError::Mixture("f".into())));
+    assert_eq!(given(&["f", "s"]), Ok(()));
+    assert_eq!(given(&["s"]), Ok(()));
+    assert_eq!(given(&["e"]), Err(GivenError::NotGaussian("e".into())));
+    assert_eq!(given(&["g"]), Err(GivenError::Unknown("g".into())));
 }
 
 /// Attention with scores at 1/√n: one head, two tokens that repel each other.
