@@ -80,16 +80,26 @@ impl Undrawn {
             Ok(sums) => {
                 let mut undrawn = Self { program, leads, sums };
                 let all = undrawn.covariances();
+                // with numbers in it the covariance is random, and the law a mixture
+                let fixed = |id: &NodeId| !undrawn.contains_numbers(*id);
                 let own = |id: NodeId| {
                     let own = all.iter().find(|pair| (pair.number, pair.other) == (id, id));
-                    own.map(|pair| pair.node)
+                    own.map(|pair| pair.node).filter(fixed)
                 };
                 let outputs = undrawn.program.outputs.iter();
-                undrawn.program.covariances = outputs.map(|output| own(output.node)).collect();
+                let covariances = outputs.map(|output| own(output.node)).collect();
+                undrawn.program.covariances = covariances;
                 Ok(undrawn)
             }
             Err(number) => Err(program.ir.init(number).span),
         }
+    }
+
+    fn contains_numbers(&self, id: NodeId) -> bool {
+        self.program.ir.reachable(&[id]).iter().any(|id| match self.program.ir.node(*id) {
+            Node::Init(init) => self.sums.contains_key(init),
+            _ => false,
+        })
     }
 
     /// Adds the covariances of all pairs of numbers that share a symbol to the program.

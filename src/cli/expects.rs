@@ -60,7 +60,7 @@ fn verdict(found: &Expected, tolerance: f64) -> Option<String> {
         }
         if *error > tolerance {
             return Some(format!(
-                "the limit's error {error:.1e} exceeds the tolerance {tolerance:e}; begin with more --particles"
+                "the limit's error {error:.1e} exceeds the tolerance {tolerance:e}; begin with more --particles, or --draws of what is random"
             ));
         }
     }
