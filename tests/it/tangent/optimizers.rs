@@ -76,8 +76,7 @@ fn two_steps_of_adam_are_those_of_the_formula() {
             }
             found
         });
-        for i in 0..2 {
-            let [(one, one_error), (two, two_error)] = [found[0][i], found[1][i]];
+        for ((one, one_error), (two, two_error)) in found[0].iter().zip(&found[1]).take(2) {
             let off = (two - 2.0 * one).abs() / two_error.hypot(2.0 * one_error);
             let as_it_should = match rule {
                 Rule::Descent { .. } => off < 4.0,
