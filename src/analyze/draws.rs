@@ -7,7 +7,7 @@
 //! symbol contains an earlier one: each is then Gaussian given all that follow.
 
 use super::gaussian::{Sums, Weights, eliminated};
-use crate::ir::{Arg, Init, InitId, Ir, Law, Node, NodeId, Prim, Program, ReduceOp, Shape};
+use crate::ir::{Arg, Expect, Init, InitId, Ir, Law, Node, NodeId, Prim, Program, ReduceOp, Shape};
 use crate::source::Span;
 use indexmap::IndexMap;
 use ndarray::{ArrayD, IxDyn};
@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 const ROUNDING: f64 = 1e-10;
 /// Added to a variance that may be 0: of outputs for an input 0, of gradients that vanish.
 const TINY: f64 = 1e-30;
+
+/// So much a given value may differ from what others determine.
+const CLOSE: f64 = 1e-3;
 
 /// The Gaussian numbers of a program: the terms of each sum, in the order in which they were met.
 pub(super) type Numbers = IndexMap<InitId, NodeId>;
@@ -57,6 +60,9 @@ pub enum GivenError {
     /// There are too few or too many numbers.
     #[error("`{0}` has {1} entries, and {2} values are given")]
     Count(String, usize, usize),
+    /// A number has two values.
+    #[error("`{0}` is given twice")]
+    Twice(String),
     /// Its law is not Gaussian: it depends on numbers that were drawn before.
     #[error(
         "the covariance of `{0}` is random itself, so that a value of it changes the law of earlier numbers; give these too"
@@ -140,7 +146,9 @@ impl Undrawn {
         let mut fixed = HashMap::new();
         for (name, values) in given {
             let (number, values) = self.given(name, values)?;
-            fixed.insert(number, values);
+            if fixed.insert(number, values).is_some() {
+                return Err(GivenError::Twice(name.clone()));
+            }
         }
         for (name, values) in given {
             let (number, _) = self.given(name, values)?;
@@ -178,6 +186,7 @@ impl Undrawn {
             map: HashMap::new(),
             fixed,
             factors: BTreeMap::new(),
+            expects: Vec::new(),
         };
         // What is given is drawn first: the rest is drawn given it.
         for number in self.sums.keys().filter(|number| fixed.contains_key(*number)) {
@@ -195,6 +204,7 @@ impl Undrawn {
         for node in nodes.iter_mut().flatten() {
             *node = copy.copied(*node);
         }
+        program.expects.extend(copy.expects);
         program.ir = copy.ir;
         program
     }
@@ -252,6 +262,8 @@ struct Copy<'a> {
     fixed: &'a HashMap<InitId, Vec<f64>>,
     /// The numbers linear in each symbol.
     factors: BTreeMap<InitId, Factor>,
+    /// That given values do not contradict each other.
+    expects: Vec<Expect>,
 }
 
 impl Copy<'_> {
@@ -294,6 +306,12 @@ impl Copy<'_> {
             };
             let factor = self.factors.entry(*symbol).or_default();
             let sum = factor.extend(&mut self.ir, group, independent, fixed);
+            if let Some(values) = fixed {
+                let size = values.iter().fold(1.0, |most: f64, value| most.max(value.abs()));
+                let node = factor.sum(&mut self.ir, factor.groups.len() - 1, None);
+                let name = "the value that is given here follows from others".to_owned();
+                self.expects.push(Expect { node, value: sum, tolerance: CLOSE * size, name, span });
+            }
             total = self.ir.apply(Prim::Add, &[total, sum]);
         }
         total

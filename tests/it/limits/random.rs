@@ -155,6 +155,28 @@ output g, n^(1/2) * avg(v * z) as \"h\";
     }
 }
 
+/// A given value that others determine is checked against them.
+#[test]
+fn given_values_do_not_contradict_each_other() {
+    let text = "
+init v, x, z : vec ~ N(0, 1);
+let f = n^(1/2) * avg(v * x);
+let g = n^(1/2) * avg(v * (x + z));
+let h = n^(1/2) * avg(v * (2 * x + z));
+output h;
+";
+    for (value, agrees) in [(3.0, true), (5.0, false)] {
+        let given = [("f", 1.0), ("g", 2.0), ("h", value)];
+        let given = given.map(|(name, value)| (name.to_owned(), vec![value])).to_vec();
+        let leading = checked(text).facts.undrawn.drawn(&given).expect("Gaussian numbers");
+        let limits = evaluate(&leading, &LimitOptions::default()).expect("it has a limit");
+        let worst = limits.expects.iter().zip(&leading.expects).all(|(found, expect)| {
+            found.deviations.iter().all(|deviation| deviation.abs() <= expect.tolerance)
+        });
+        assert_eq!(worst, agrees, "h = {value}");
+    }
+}
+
 /// A number with a random covariance is no Gaussian number by itself: its value would say something about earlier ones.
 #[test]
 fn a_mixture_cannot_be_given() {
@@ -165,6 +187,7 @@ fn a_mixture_cannot_be_given() {
     assert_eq!(given(&["f"]), Err(GivenError::Mixture("f".into())));
     assert_eq!(given(&["f", "s"]), Ok(()));
     assert_eq!(given(&["s"]), Ok(()));
+    assert_eq!(given(&["s", "s"]), Err(GivenError::Twice("s".into())));
     assert_eq!(given(&["e"]), Err(GivenError::NotGaussian("e".into())));
     assert_eq!(given(&["g"]), Err(GivenError::Unknown("g".into())));
 }
