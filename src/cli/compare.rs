@@ -4,11 +4,12 @@ use super::args::{CompareArgs, Shown};
 use super::output::{self, Array, Report, entry_name};
 use super::session::{Session, complain};
 use super::{exit, files, limit, plot, run, table};
-use crate::analyze::Facts;
+use crate::analyze::{Facts, power};
 use crate::driver::Checked;
 use crate::driver::compare::{Comparison, compare};
 use crate::finite::RunResult as Run;
 use crate::ir::Program;
+use crate::ir::scalar::to_f64;
 use crate::num::stats::Power;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -88,15 +89,6 @@ fn verdict(comparison: &Comparison) -> i32 {
     if comparison.z_is_off() || comparison.power_is_off() { exit::WRONG } else { exit::FINE }
 }
 
-/// A predicted power, with small denominators as a fraction.
-fn power_of(power: f64) -> String {
-    let fraction = (1..=16).find(|k| (power * f64::from(*k)).fract().abs() < 1e-9);
-    match fraction {
-        Some(1) | None => format!("n^({power})"),
-        Some(k) => format!("n^({}/{k})", (power * f64::from(k)).round()),
-    }
-}
-
 fn power_text(power: &Power) -> String {
     format!("{:.3} ± {:.3}", power.power, power.stderr)
 }
@@ -161,18 +153,18 @@ fn summary(comparison: &Comparison, runs: &[Run]) -> String {
         text.push_str("what stays random is shown by its mean; its z compares laws, seeds with draws (Kolmogorov–Smirnov)\n");
     }
     match &comparison.power {
-        Some(power) => {
+        Some(found) => {
             let verdict = match comparison.predicted {
                 None => "what it should be is not known".to_owned(),
                 Some(predicted) if comparison.power_is_off() => {
-                    format!("slower than {}", power_of(predicted))
+                    format!("slower than {}", power(predicted))
                 }
                 Some(predicted) if comparison.power_is_fast() => {
-                    format!("faster than {}", power_of(predicted))
+                    format!("faster than {}", power(predicted))
                 }
-                Some(predicted) => format!("as {}, as it should", power_of(predicted)),
+                Some(predicted) => format!("as {}, as it should", power(predicted)),
             };
-            let fitted = power_text(power);
+            let fitted = power_text(found);
             text.push_str(&format!("deviation from the limit goes like n^({fitted}): {verdict}\n"));
         }
         None if comparison.outputs.iter().all(|output| output.random) => {}
@@ -213,7 +205,7 @@ fn json_of(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Valu
         "allowed_z": comparison.threshold,
         "power": comparison.power.map(|power| power.power),
         "power_stderr": comparison.power.map(|power| power.stderr),
-        "predicted_power": comparison.predicted,
+        "predicted_power": comparison.predicted.map(to_f64),
         "provenance": output::provenance(session, how),
     })
 }

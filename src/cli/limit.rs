@@ -109,7 +109,7 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
         for (k, entry) in output.law.iter().flat_map(|law| law.entries.iter().enumerate()) {
             let name = entry_name(&output.name, &output.shape, k);
             let errors = output.law.as_ref().map(|law| &law.errors[k]);
-            lines.push_str(&format!("{name} is random: {}\n", table::ket(entry, errors)));
+            lines.push_str(&format!("{name} is random: {}; draws\n", table::ket(entry, errors)));
             let std = [entry.std, errors.map_or(0.0, |errors| errors[1])].map(|x| format!("{x:e}"));
             rows.push([vec![format!("{name}.std")], std.to_vec(), vec!["draws".into()]].concat());
         }
@@ -153,7 +153,7 @@ fn covariances(output: &LimitOutput) -> String {
     let line = |k: usize| {
         let (x, y) = (k / count, k % count);
         let value = table::with_error(law.covariance[k], law.covariance_errors[k]);
-        (y <= x).then(|| format!("Cov({}, {}) = {value}\n", name(x), name(y)))
+        (y <= x).then(|| format!("Cov({}, {}) = {value}; particles\n", name(x), name(y)))
     };
     (0..count * count).filter_map(line).collect()
 }

@@ -7,6 +7,7 @@
 
 use crate::finite::{OutputResult, RunResult as Run};
 use crate::ir::Exponent;
+use crate::ir::scalar::to_f64;
 use crate::limit::{Limits, RandomLaw};
 use crate::num::special::{normal_quantile, student_to_normal};
 use crate::num::stats::{Deviation, Power, fit_power, same_law, sidak};
@@ -14,7 +15,7 @@ use crate::num::stats::{Deviation, Power, fit_power, same_law, sidak};
 /// |z| above this, for a single cell, is a disagreement.
 const LIMIT_Z: f64 = 4.0;
 /// The power of n of the fluctuations of a mean.
-const FLUCTUATIONS: f64 = -0.5;
+const FLUCTUATIONS: Exponent = Exponent::new_raw(-1, 2);
 /// A deviation that decays by so much slower than it should is a disagreement.
 const MARGIN: f64 = 0.15;
 
@@ -66,7 +67,7 @@ pub struct Comparison {
     /// The power fitted to the deviation over all outputs.
     pub power: Option<Power>,
     /// The power that the program gives it, of the largest of what follows the leading order, where that is known.
-    pub predicted: Option<f64>,
+    pub predicted: Option<Exponent>,
 }
 
 impl Comparison {
@@ -88,16 +89,16 @@ impl Comparison {
 
     /// Whether the deviation decays too slowly.
     pub fn power_is_off(&self) -> bool {
-        self.power
-            .zip(self.predicted)
-            .is_some_and(|(power, predicted)| power.power - 2.0 * power.stderr > predicted + MARGIN)
+        self.power.zip(self.predicted).is_some_and(|(power, predicted)| {
+            power.power - 2.0 * power.stderr > to_f64(predicted) + MARGIN
+        })
     }
 
     /// Whether it decays faster than it should, which is no disagreement: the first correction may be small.
     pub fn power_is_fast(&self) -> bool {
-        self.power
-            .zip(self.predicted)
-            .is_some_and(|(power, predicted)| power.power + 2.0 * power.stderr < predicted - MARGIN)
+        self.power.zip(self.predicted).is_some_and(|(power, predicted)| {
+            power.power + 2.0 * power.stderr < to_f64(predicted) - MARGIN
+        })
     }
 }
 
@@ -141,9 +142,8 @@ pub fn compare(limits: &Limits, runs: &[Run], corrections: &[Option<Exponent>]) 
     let cells = outputs.iter().flat_map(|o| &o.widths).map(|w| w.z.len()).sum::<usize>();
     let power = overall(&outputs, runs);
     let judged = corrections.iter().zip(&outputs).filter(|(_, output)| output.power.is_some());
-    let number = |power: Exponent| *power.numer() as f64 / *power.denom() as f64;
-    let known: Option<Vec<f64>> = judged.map(|(power, _)| power.map(number)).collect();
-    let predicted = known.and_then(|known| known.into_iter().reduce(f64::max));
+    let known: Option<Vec<Exponent>> = judged.map(|(power, _)| *power).collect();
+    let predicted = known.and_then(|known| known.into_iter().max());
     Comparison { outputs, threshold: sidak(LIMIT_Z, cells.max(1)), power, predicted }
 }
 

@@ -118,7 +118,7 @@ impl Expander<'_> {
         let known = match member {
             "train" | "loss" => true,
             "test" => plan.test.is_some(),
-            "first" | "ntk" => {
+            "first" | "ntk" if !params.iter().any(|param| param == member) => {
                 self.asked.push(net.to_owned());
                 let part = if member == "ntk" { "ntk" } else { "start" };
                 return Some(self.names.of_part(net, part));
