@@ -5,6 +5,7 @@
 //! same compiled code as at finite width.
 
 mod evaluate;
+mod exact;
 mod explain;
 mod particles;
 mod random;
@@ -13,7 +14,7 @@ mod sample;
 pub mod symbolic;
 mod tails;
 
-pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, evaluate};
+pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, Rungs, evaluate};
 pub use explain::explain;
 pub use particles::Particles;
 pub use random::RandomLaw;

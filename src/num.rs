@@ -1,5 +1,7 @@
-//! Numbers only: special functions, random numbers, statistics, dense arrays. Knows no type of the compiler.
+//! Numbers only: special functions, Gaussian laws, integrals, random numbers, statistics, dense arrays. Knows no type of the compiler.
 
+pub mod gaussian;
+pub mod quadrature;
 pub mod rng;
 pub mod special;
 pub mod stats;

@@ -218,6 +218,9 @@ pub(super) struct LimitArgs {
     /// Give a Gaussian number its value, and draw the others given it: `--given f=0`, `--given f=0.5,-1`
     #[arg(long, value_name = "NAME=VALUES", value_parser = given)]
     pub(super) given: Vec<(String, Vec<f64>)>,
+    /// Which rungs of the ladder are used
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
+    pub(super) method: Method,
     /// Print formulas instead of numbers: kets as hat + dot, scalars as expectations. Also to a .tex file by `--output`
     #[arg(long)]
     pub(super) symbolic: bool,
@@ -226,6 +229,19 @@ pub(super) struct LimitArgs {
     pub(super) latex: bool,
     #[command(flatten)]
     pub(super) results: Results,
+}
+
+/// How limits are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// Symmetry, closed forms, quadrature, particles: for each number the first that gives it
+    Auto,
+    /// No particles: a limit that needs them is an error
+    Exact,
+    /// No particles, and integrals also where there are closed forms
+    Quadrature,
+    /// Particles only
+    Particles,
 }
 
 #[derive(Debug, Args)]

@@ -1,17 +1,19 @@
 //! `tpc limit`.
 
-use super::args::{Accuracy, LimitArgs, Shown};
+use super::args::{Accuracy, LimitArgs, Method, Results, Shown};
 use super::expects::failures;
-use super::output::{self, Array, Report, entry_name};
+use super::output::{self, Array, Needs, Report, entry_name};
 use super::run::kets_json;
 use super::session::{Session, complain, on_threads};
 use super::{exit, table};
 use crate::driver::Checked;
 use crate::ir::{Node, Program};
-use crate::limit::{LimitOptions, LimitOutput, Limits, RandomLaw, evaluate, explain};
+use crate::limit::{LimitOptions, LimitOutput, Limits, RandomLaw, Rungs, evaluate, explain};
 use crate::num::stats::PROBABILITIES;
 use serde_json::{Value, json};
 
+/// Larger arrays are one row for people; their numbers are in result files.
+const MOST_SHOWN: usize = 1000;
 /// The covariances of more entries are in result files only.
 const MOST_COVARIANCES: usize = 8;
 
@@ -31,7 +33,13 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
         let formulas = crate::limit::symbolic::symbolic(&program, &facts);
         return super::symbolic::deliver(&session, &formulas, args);
     }
-    let options = options(&args.accuracy, args.seed);
+    let rungs = match args.method {
+        Method::Auto => Rungs::All,
+        Method::Exact => Rungs::Exact,
+        Method::Quadrature => Rungs::Quadrature,
+        Method::Particles => Rungs::Particles,
+    };
+    let options = LimitOptions { rungs, ..options(&args.accuracy, args.seed) };
     let leading = match facts.undrawn.drawn(&args.given) {
         Ok(leading) => leading,
         Err(error) => {
@@ -44,7 +52,9 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
         Err(code) => return code,
     };
     name_exact(&program, &mut limits);
-    if let Err(code) = output::deliver(&report(&session, &limits, &options), &args.results) {
+    if let Err(code) =
+        output::deliver(&report(&session, &limits, &options, &args.results), &args.results)
+    {
         return code;
     }
     let failures = failures(&session, &leading, &limits);
@@ -65,6 +75,7 @@ pub(super) fn options(accuracy: &Accuracy, seed: u64) -> LimitOptions {
         draws: accuracy.draws,
         effort: if accuracy.particles.is_some() { f64::INFINITY } else { standard.effort },
         memory: super::files::available_memory() as f64,
+        rungs: standard.rungs,
     }
 }
 
@@ -91,7 +102,13 @@ pub(super) fn evaluated(
     })
 }
 
-fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Report {
+fn report(
+    session: &Session<'_>,
+    limits: &Limits,
+    options: &LimitOptions,
+    results: &Results,
+) -> Report {
+    let needs = Needs::of(results);
     let mut rows = vec![["output", "limit", "error", "method"].map(str::to_owned).to_vec()];
     let mut shown = Vec::new();
     let mut lines = String::new();
@@ -114,6 +131,10 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
             rows.push([vec![format!("{name}.std")], std.to_vec(), vec!["draws".into()]].concat());
         }
         lines.push_str(&covariances(output));
+        if output.values.len() > MOST_SHOWN && !needs.rows {
+            shown.push(summary(output));
+            continue;
+        }
         for (k, value) in output.values.iter().enumerate() {
             let (name, error) = (entry_name(&output.name, &output.shape, k), output.errors[k]);
             let missed = options.tol.is_some_and(|tol| error > tol * value.abs().max(1.0));
@@ -135,13 +156,30 @@ fn report(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Rep
             format!("{n} particles × {blocks}{replicates} {kind}, seed {}", options.seed)
         }
     };
-    let arrays = limits.outputs.iter().flat_map(arrays);
-    Report {
-        text: format!("{table}{lines}{effort}"),
-        json: json_of(session, limits, options),
-        rows,
-        arrays: arrays.collect(),
-    }
+    let json = if needs.json {
+        json_of(session, limits, options)
+    } else {
+        json!({"provenance": provenance(session, limits, options)})
+    };
+    let arrays = limits.outputs.iter().filter(|_| needs.arrays).flat_map(arrays);
+    Report { text: format!("{table}{lines}{effort}"), json, rows, arrays: arrays.collect() }
+}
+
+/// One row for a large array.
+fn summary(output: &LimitOutput) -> Vec<String> {
+    let worst = output.errors.iter().copied().fold(0.0, f64::max);
+    let mut methods = output.methods.clone();
+    methods.sort_unstable();
+    methods.dedup();
+    let sizes: Vec<String> = output.shape.iter().map(usize::to_string).collect();
+    let numbers = format!("{} numbers ± {worst:.1e}", sizes.join(" × "));
+    vec![output.name.clone(), numbers, methods.join(", ")]
+}
+
+fn provenance(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Value {
+    let Limits { particles, blocks, replicates, .. } = limits;
+    let how = json!({"seed": options.seed, "precision": "f64", "particles": particles, "blocks": blocks, "replicates": replicates});
+    output::provenance(session, how)
 }
 
 /// The covariances of a Gaussian output, of few entries.
@@ -229,6 +267,6 @@ fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Va
         "particles": limits.particles,
         "blocks": limits.blocks,
         "replicates": limits.replicates,
-        "provenance": output::provenance(session, json!({"seed": options.seed, "precision": "f64", "particles": limits.particles, "blocks": limits.blocks, "replicates": limits.replicates})),
+        "provenance": provenance(session, limits, options),
     })
 }

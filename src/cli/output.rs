@@ -3,12 +3,15 @@
 use super::args::{Format, Results};
 use super::session::{Session, complain, print};
 use super::{exit, files};
-use ndarray::{Array1, ArrayD, IxDyn};
+use ndarray::{Array1, ArrayViewD, IxDyn};
 use ndarray_npy::NpzWriter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::Cursor;
 use std::path::Path;
+
+/// Arrays with more numbers in all are not compressed: digits of results do not get much shorter.
+const LARGE: usize = 1 << 16;
 
 /// A named array of results.
 pub(super) struct Array {
@@ -74,6 +77,26 @@ pub(super) fn check_target(results: &Results) -> Result<(), i32> {
     })
 }
 
+/// Which forms of a report are needed.
+#[derive(Clone, Copy)]
+pub(super) struct Needs {
+    pub(super) json: bool,
+    pub(super) rows: bool,
+    pub(super) arrays: bool,
+}
+
+impl Needs {
+    /// Those that are printed or written.
+    pub(super) fn of(results: &Results) -> Self {
+        let file = results.output.as_ref().and_then(|path| form(path).ok());
+        Self {
+            json: results.format == Format::Json || matches!(file, Some(Form::Json)),
+            rows: matches!(file, Some(Form::Csv)),
+            arrays: matches!(file, Some(Form::Npz)),
+        }
+    }
+}
+
 /// Prints a report and writes the file that was asked for; an exit code if that fails.
 pub(super) fn deliver(report: &Report, results: &Results) -> Result<(), i32> {
     match results.format {
@@ -114,9 +137,11 @@ pub(super) fn csv_bytes(rows: &[Vec<String>], provenance: &Value) -> Result<Vec<
 
 /// Arrays by name, and `meta`: the bytes of a JSON text that says where they come from.
 fn npz_bytes(arrays: &[Array], provenance: &Value) -> Result<Vec<u8>, String> {
-    let mut writer = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    let small = arrays.iter().map(|array| array.values.len()).sum::<usize>() < LARGE;
+    let bytes = Cursor::new(Vec::new());
+    let mut writer = if small { NpzWriter::new_compressed(bytes) } else { NpzWriter::new(bytes) };
     for array in arrays {
-        let values = ArrayD::from_shape_vec(IxDyn(&array.shape), array.values.clone());
+        let values = ArrayViewD::from_shape(IxDyn(&array.shape), &array.values);
         let values = values.map_err(|error| error.to_string())?;
         writer.add_array(array.name.as_str(), &values).map_err(|error| error.to_string())?;
     }

@@ -188,22 +188,21 @@ impl<'a, A: Arithmetic> Walk<'a, A> {
 }
 
 /// Evaluates a node from its operands alone.
-pub(super) struct Local<'a, A: Arithmetic> {
-    pub(super) ir: &'a Ir,
-    pub(super) n: usize,
-    pub(super) arithmetic: &'a A,
+pub struct Local<'a, A: Arithmetic> {
+    /// The graph.
+    pub ir: &'a Ir,
+    /// The size of width axes.
+    pub n: usize,
+    /// The kind of numbers.
+    pub arithmetic: &'a A,
 }
 
 /// Gives the value of an operand.
-type Get<'b, V> = &'b dyn Fn(NodeId) -> &'b Tensor<V>;
+pub type Get<'b, V> = &'b dyn Fn(NodeId) -> &'b Tensor<V>;
 
 impl<A: Arithmetic> Local<'_, A> {
     /// The value; `None` for nodes that need more than their operands.
-    pub(super) fn eval<'b>(
-        &self,
-        id: NodeId,
-        get: Get<'b, A::Number>,
-    ) -> Option<Tensor<A::Number>> {
+    pub fn eval<'b>(&self, id: NodeId, get: Get<'b, A::Number>) -> Option<Tensor<A::Number>> {
         let sizes = self.ir.shape(id).sizes(self.n);
         let leaf = |values: Vec<f64>| {
             let values = values.into_iter().map(|x| self.arithmetic.leaf(x)).collect();

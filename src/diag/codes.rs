@@ -213,4 +213,5 @@ codes! {
     LIMIT_POLE = "E0901", "pole at the limit of its argument";
     LIMIT_JUMP = "E0902", "jump at the limit of its argument";
     LIMIT_NOT_FINITE = "E0903", "limit is not finite";
+    LIMIT_NOT_EXACT = "E0904", "limit needs particles";
 }

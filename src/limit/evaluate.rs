@@ -1,5 +1,6 @@
 //! Replicates, their errors, and the number of particles that a tolerance needs.
 
+use super::exact::{Known, Method, known};
 use super::random::RandomLaw;
 use super::risks::{Risk, risks};
 use super::sample::{EXECUTION, Measured, Part, Sample, Size, error, measured, run};
@@ -30,6 +31,22 @@ pub struct LimitOptions {
     pub effort: f64,
     /// Bytes that may be used.
     pub memory: f64,
+    /// Which rungs of the ladder are used.
+    pub rungs: Rungs,
+}
+
+/// Which rungs of the ladder are used: symmetry, closed forms, quadrature, particles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rungs {
+    /// The first that gives a number.
+    #[default]
+    All,
+    /// All but particles: what they would be needed for is an error.
+    Exact,
+    /// Exact ones, with integrals also where there are closed forms.
+    Quadrature,
+    /// Particles only.
+    Particles,
 }
 
 impl LimitOptions {
@@ -59,6 +76,7 @@ impl Default for LimitOptions {
             draws: 256,
             effort: 5e9,
             memory: f64::INFINITY,
+            rungs: Rungs::All,
         }
     }
 }
@@ -146,6 +164,12 @@ pub enum LimitError {
         /// The mean, or the product with a matrix.
         node: NodeId,
     },
+    /// Only exact rungs are asked for, and they do not reach.
+    #[error("this needs particles")]
+    NotExact {
+        /// The first value that has no exact limit.
+        node: NodeId,
+    },
     /// The particles do not fit into memory.
     #[error("{bytes:.1e} bytes are needed and {memory:.1e} are there")]
     Memory {
@@ -174,23 +198,25 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     }
     let covariances = roots.len();
     roots.extend(program.covariances.iter().flatten());
-    let samples = roots.iter().any(|root| is_sampled(&ir, *root));
-    let random = is_random(&ir, &roots);
+    let risks = risks(&mut ir, &roots);
+    let known = known_values(&ir, &roots, &risks, options)?;
+    let asked = to_sample(&mut ir, &roots, &known);
+    let samples = asked.iter().any(|root| is_sampled(&ir, *root));
+    let random = is_random(&ir, &asked);
     let replicates = if random { options.draws } else { options.replicates };
     let options = &LimitOptions { replicates, ..options.clone() };
     let mut size = Size { n: 1, blocks: 1 };
     if samples {
-        size = options.size(&ir, &roots, options.particles);
-        while size.n / 2 >= FEWEST && options.excludes(&ir, &roots, size) {
-            size = options.size(&ir, &roots, size.n / 2);
+        size = options.size(&ir, &asked, options.particles);
+        while size.n / 2 >= FEWEST && options.excludes(&ir, &asked, size) {
+            size = options.size(&ir, &asked, size.n / 2);
         }
     }
-    check_memory(&ir, &roots, size, options)?;
-    let risks = risks(&mut ir, &roots);
-    check_risks(&mut ir, &risks, options)?;
+    check_memory(&ir, &asked, size, options)?;
+    check_risks(&mut ir, &risks, &known, options)?;
     check_tails(&ir, &roots, size.n.max(TAIL_PARTICLES).min(options.particles), options)?;
     loop {
-        let measured = measured(&ir, &roots, size, options)?;
+        let measured = measured_or_known(&ir, (&roots, &asked), &known, size, options)?;
         let Measured { whole, errors, .. } = &measured;
         let met = options.tol.is_none_or(|tol| is_met(whole, errors, tol));
         let enough = met && are_decided(program, errors);
@@ -198,10 +224,10 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         if enough
             || !samples
             || random
-            || options.excludes(&ir, &roots, twice)
-            || check_memory(&ir, &roots, twice, options).is_err()
+            || options.excludes(&ir, &asked, twice)
+            || check_memory(&ir, &asked, twice, options).is_err()
         {
-            let (mut outputs, expects) = collect(program, &ir, &measured);
+            let (mut outputs, expects) = collect(program, &ir, &measured, &known);
             let own = outputs.iter_mut().zip(&program.covariances);
             for (k, (output, _)) in own.filter(|(_, own)| own.is_some()).enumerate() {
                 let law = output.law.as_mut().expect("a Gaussian number is random");
@@ -221,6 +247,54 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         }
         size = twice;
     }
+}
+
+/// What needs no sample, of the results and of arguments at which a function must be continuous.
+fn known_values(
+    ir: &Ir,
+    roots: &[NodeId],
+    risks: &[Risk],
+    options: &LimitOptions,
+) -> Result<Known, LimitError> {
+    if options.rungs == Rungs::Particles {
+        return Ok(Known::default());
+    }
+    let risky = risks.iter().flat_map(|risk| risk.coefficients.iter().copied());
+    let all: Vec<NodeId> = roots.iter().copied().chain(risky).collect();
+    let known = known(ir, &all, options.rungs != Rungs::Quadrature);
+    match known.unknown.filter(|_| options.rungs != Rungs::All) {
+        Some(node) if !roots.iter().all(|root| known.is_known(*root)) => {
+            Err(LimitError::NotExact { node })
+        }
+        _ => Ok(known),
+    }
+}
+
+/// The roots, zeros in the place of those that are known.
+fn to_sample(ir: &mut Ir, roots: &[NodeId], known: &Known) -> Vec<NodeId> {
+    let one = |root: &NodeId| match known.is_known(*root) {
+        true => ir.zeros(ir.shape(*root).clone()),
+        false => *root,
+    };
+    roots.iter().map(one).collect()
+}
+
+/// Samples of what is asked, and what is known of the roots.
+fn measured_or_known(
+    ir: &Ir,
+    (roots, asked): (&[NodeId], &[NodeId]),
+    known: &Known,
+    size: Size,
+    options: &LimitOptions,
+) -> Result<Measured, LimitError> {
+    let mut found = if roots.iter().all(|root| known.is_known(*root)) {
+        let counts: Vec<usize> = roots.iter().map(|root| ir.shape(*root).entries()).collect();
+        Measured::nothing(&counts)
+    } else {
+        measured(ir, asked, size, options)?
+    };
+    found.replace(roots, known);
+    Ok(found)
 }
 
 /// How many columns there are, at most: initial vectors, inputs of matrices, and their images.
@@ -286,13 +360,21 @@ fn are_decided(program: &Program, errors: &[Vec<f64>]) -> bool {
 
 /// Refuses where a function is not continuous at the limit of its argument. This comes first: at a pole the rest may
 /// not even be finite.
-fn check_risks(ir: &mut Ir, risks: &[Risk], options: &LimitOptions) -> Result<(), LimitError> {
+fn check_risks(
+    ir: &mut Ir,
+    risks: &[Risk],
+    known: &Known,
+    options: &LimitOptions,
+) -> Result<(), LimitError> {
     if risks.is_empty() {
         return Ok(());
     }
     let scalars: Vec<NodeId> = risks.iter().flat_map(|risk| risk.coefficients.clone()).collect();
-    let size = Size { n: options.particles, blocks: 1 };
-    let Measured { whole, errors, .. } = measured(ir, &scalars, size, options)?;
+    let asked = to_sample(ir, &scalars, known);
+    let samples = asked.iter().any(|root| is_sampled(ir, *root));
+    let size = Size { n: if samples { options.particles } else { 1 }, blocks: 1 };
+    let Measured { whole, errors, .. } =
+        measured_or_known(ir, (&scalars, &asked), known, size, options)?;
     let mut next = 0;
     for risk in risks {
         let own = next..next + risk.coefficients.len();
@@ -344,7 +426,12 @@ fn check_tails(
     Ok(())
 }
 
-fn collect(program: &Program, ir: &Ir, measured: &Measured) -> (Vec<LimitOutput>, Vec<Expected>) {
+fn collect(
+    program: &Program,
+    ir: &Ir,
+    measured: &Measured,
+    known: &Known,
+) -> (Vec<LimitOutput>, Vec<Expected>) {
     let count = program.outputs.len();
     let output = |(root, output): (usize, &crate::ir::Output)| {
         let shape = ir.shape(output.node);
@@ -355,7 +442,7 @@ fn collect(program: &Program, ir: &Ir, measured: &Measured) -> (Vec<LimitOutput>
             shape: shape.stat.clone(),
             values: if wide { Vec::new() } else { estimate.mean.clone() },
             errors: if wide { Vec::new() } else { measured.errors[root].clone() },
-            methods: methods(ir, output.node, &estimate.mean, &measured.errors[root]),
+            methods: methods(ir, output.node, known, (&estimate.mean, &measured.errors[root])),
             ket_errors: if wide { ket_errors(measured, root) } else { Vec::new() },
             kets: if wide { kets(&measured.whole.values, root) } else { Vec::new() },
             law: (!wide && is_random(ir, &[output.node]))
@@ -372,17 +459,29 @@ fn collect(program: &Program, ir: &Ir, measured: &Measured) -> (Vec<LimitOutput>
     (outputs, (0..program.expects.len()).map(expect).collect())
 }
 
-/// How each entry was found: exact 0 is symmetry, what needs no sample is exact, the rest are particles.
-fn methods(ir: &Ir, node: NodeId, values: &[f64], errors: &[f64]) -> Vec<&'static str> {
+/// How each entry was found; what is 0 on all particles is so by symmetry.
+fn methods(
+    ir: &Ir,
+    node: NodeId,
+    known: &Known,
+    (values, errors): (&[f64], &[f64]),
+) -> Vec<&'static str> {
     let sampled = is_sampled(ir, node);
     let drawn = is_random(ir, &[node]);
-    let method = |(value, error): (&f64, &f64)| match (sampled, *value == 0.0 && *error == 0.0) {
-        (_, true) => "symmetry",
-        (true, false) if drawn => "draws",
-        (true, false) => "particles",
-        (false, false) => "exact",
+    let of = |(k, (value, error)): (usize, (&f64, &f64))| {
+        let known = known.entries(node).filter(|entries| entries.is_known(k));
+        let method = match known.map(|entries| entries.methods[k]) {
+            // the analysis saw it vanish
+            Some(Method::Exact) if *value == 0.0 => Method::Symmetry,
+            Some(method) => method,
+            None if *value == 0.0 && *error == 0.0 => Method::Symmetry,
+            None if !sampled => Method::Exact,
+            None if drawn => Method::Draws,
+            None => Method::Particles,
+        };
+        method.name()
     };
-    values.iter().zip(errors).map(method).collect()
+    values.iter().zip(errors).enumerate().map(of).collect()
 }
 
 /// Each column of a vec: by static entry, then by replicate.

@@ -24,6 +24,11 @@ pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
             .note("found:    a tail P(|x| > t) that decays no faster than 1/t (1/t^2 where a matrix acts)")
             .note("expected: a mean that exists")
             .help("keep divisors away from 0, `1 / sqrt(x^2 + eps)`, and arguments of exp below x^2/2"),
+        LimitError::NotExact { node } => about(program, codes::LIMIT_NOT_EXACT, Some(*node))
+            .here("this needs a mean over particles")
+            .note("found:    a mean over more than three directions, or a Gaussian number")
+            .note("expected: means in closed form, or integrals over up to three directions")
+            .help("leave out `--method`: particles then take over what has no exact limit"),
         LimitError::Memory { bytes, memory } => about(program, codes::MEMORY, None)
             .note(format!("found:    {:.1} GB for the particles of all replicates", bytes / 1e9))
             .note(format!("expected: at most the {:.1} GB that are free", memory / 1e9))

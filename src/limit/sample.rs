@@ -1,6 +1,7 @@
 //! Samples of particles: replicates, their means, and the errors of these.
 
 use super::evaluate::{LimitError, LimitOptions};
+use super::exact::Known;
 use super::particles::Particles;
 use super::random::draws;
 use crate::codegen::{ExecError, ExecOptions, Tuples, prepare};
@@ -41,6 +42,29 @@ pub(super) struct Measured {
     pub(super) whole: Sample,
     pub(super) halves: Sample,
     pub(super) errors: Vec<Vec<f64>>,
+}
+
+impl Measured {
+    /// Of what is known without a sample: these many entries of each root, to be filled in.
+    pub(super) fn nothing(counts: &[usize]) -> Self {
+        let estimate =
+            |count: &usize| Estimate { mean: vec![0.0; *count], stderr: vec![0.0; *count] };
+        let whole = Sample { values: Vec::new(), estimates: counts.iter().map(estimate).collect() };
+        let errors = counts.iter().map(|count| vec![0.0; *count]).collect();
+        Self { halves: whole.clone(), whole, errors }
+    }
+
+    /// Puts entries that are known in the place of measured ones.
+    pub(super) fn replace(&mut self, roots: &[NodeId], known: &Known) {
+        for (k, root) in roots.iter().enumerate() {
+            let Some(entries) = known.entries(*root) else { continue };
+            let own = &mut self.whole.estimates[k].mean;
+            for at in (0..own.len()).filter(|at| entries.is_known(*at)) {
+                own[at] = entries.values[at];
+                self.errors[k][at] = entries.errors[at];
+            }
+        }
+    }
 }
 
 /// The bias is of the order of 1/N, so it is the change from half as many particles: from the mean of both halves of the

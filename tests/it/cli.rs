@@ -205,7 +205,10 @@ fn expectations_and_tolerances_that_fail_give_1() {
     folder.write("false.tp", &PROGRAM.replace("~= 1 within", "~= 1.5 within"));
     let said = folder.expect(1, "test m.tp false.tp");
     assert!(said.contains("false.tp:11:1") && said.contains("1 passed, 1 failed"), "{said}");
-    folder.write("sharp.tp", "init x : vec ~ N(0, 1);\noutput avg(exp(x) * sin(3 * x));\n");
+    folder.write(
+        "sharp.tp",
+        "init x : vec[4] ~ N(0, 1);\noutput avg(tanh(x[0] * x[1] + exp(x[2]) * sin(3 * x[3])));\n",
+    );
     let said = folder.expect(1, "limit sharp.tp --tol 1e-9");
     assert!(said.contains("tolerance not met"), "{said}");
     folder.expect(0, "limit sharp.tp --tol 0.5");

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tpc::diag::render::{Format, render};
 use tpc::diag::{Diags, codes};
 use tpc::finite::RunOptions;
+use tpc::limit::{LimitOptions, Rungs};
 use tpc::source::{Loader, SourceMap};
 
 /// Stages that [`diagnose`] runs: the first digits of their codes.
@@ -46,8 +47,8 @@ fn diagnose_run(name: &str, text: &str, folder: &Path, width: usize) -> (Diags, 
     (diags, sources)
 }
 
-/// What `tpc limit` says about a program.
-fn diagnose_limit(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
+/// What `tpc limit` says about a program, perhaps with `--method exact`.
+fn diagnose_limit(name: &str, text: &str, folder: &Path, exact: bool) -> (Diags, SourceMap) {
     let mut sources = SourceMap::default();
     let id = sources.add(name, text);
     let mut diags = Diags::default();
@@ -55,7 +56,8 @@ fn diagnose_limit(name: &str, text: &str, folder: &Path) -> (Diags, SourceMap) {
     let settings = tpc::driver::Settings::default();
     if let Some(checked) = tpc::driver::check(&mut sources, id, &loader, &settings, &mut diags) {
         let leading = &checked.facts.leading;
-        let options = tpc::limit::LimitOptions { particles: 512, ..Default::default() };
+        let rungs = if exact { Rungs::Exact } else { Rungs::All };
+        let options = LimitOptions { particles: 512, rungs, ..Default::default() };
         if let Err(error) = tpc::limit::evaluate(leading, &options) {
             diags.push(tpc::limit::explain(leading, &error));
         }
@@ -69,7 +71,7 @@ fn diagnose_as(how: &str, name: &str, text: &str, folder: &Path) -> (Diags, Sour
     match width.and_then(|width| width.parse().ok()) {
         Some(width) => diagnose_run(name, text, folder, width),
         None if how.split_whitespace().any(|word| word == "limit") => {
-            diagnose_limit(name, text, folder)
+            diagnose_limit(name, text, folder, how.contains("method=exact"))
         }
         None => diagnose(name, text, folder),
     }
@@ -131,7 +133,8 @@ fn failing_programs_fail_as_they_say() {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let (diags, sources) = diagnose_as(header, name, &text, path.parent().unwrap_or(&path));
         let found = signature(&diags, &sources);
-        let how = |word: &&str| word.starts_with("run=") || *word == "limit";
+        let how =
+            |word: &&str| word.starts_with("run=") || ["limit", "method=exact"].contains(word);
         let said = header.split_whitespace().filter(|word| !how(word));
         if found != said.collect::<Vec<_>>().join(" ") {
             problems.push(format!("{}\n  says:  {header}\n  found: {found}", shown(&path)));

@@ -4,30 +4,48 @@
 //! error must be small: a term that is missing is many errors away.
 
 mod edges;
+mod exact;
 mod networks;
 mod random;
+mod references;
+mod rungs;
 mod series;
 
 use crate::quadrature::normal_mean;
 use crate::sketch::check;
 use std::collections::BTreeMap;
 use std::f64::consts::{FRAC_2_SQRT_PI, PI};
-use tpc::limit::{LimitOptions, evaluate};
+use tpc::limit::{LimitOptions, Rungs, evaluate};
 use tpc::num::special::student_to_normal;
 
-/// The first entries of all outputs with their errors.
+/// The first entries of all outputs with their errors, on particles.
 fn limits(text: &str, particles: usize) -> BTreeMap<String, (f64, f64)> {
+    limits_by(text, particles, Rungs::Particles)
+}
+
+fn limits_by(text: &str, particles: usize, rungs: Rungs) -> BTreeMap<String, (f64, f64)> {
     let (checked, _) = check(text).unwrap_or_else(|codes| panic!("{codes:?}\n{text}"));
-    let options = LimitOptions { particles, ..LimitOptions::default() };
+    let options = LimitOptions { particles, rungs, ..LimitOptions::default() };
     let limits = evaluate(&checked.facts.leading, &options);
     let limits = limits.unwrap_or_else(|error| panic!("{error}\n{text}"));
     let first = |output: &tpc::limit::LimitOutput| (output.values[0], output.errors[0]);
     limits.outputs.iter().map(|output| (output.name.clone(), first(output))).collect()
 }
 
-/// Outputs by name: within |z| < 4 of what is known, with errors below `bound` relative to max(1, |value|).
+/// Outputs by name, on particles and by the best rung: within |z| < 4 of what is known, with errors below `bound` relative to
+/// max(1, |value|).
 fn assert_limits(text: &str, particles: usize, bound: f64, known: &[(&str, f64)]) {
-    let found = limits(text, particles);
+    for rungs in [Rungs::Particles, Rungs::All] {
+        assert_close(text, &limits_by(text, particles, rungs), bound, known);
+    }
+}
+
+fn assert_close(
+    text: &str,
+    found: &BTreeMap<String, (f64, f64)>,
+    bound: f64,
+    known: &[(&str, f64)],
+) {
     let mut problems = String::new();
     for (name, known) in known {
         let (value, error) = found[*name];
@@ -68,7 +86,12 @@ fn blocks_of_particles_are_one_sample() {
     let (checked, _) = check(text).unwrap_or_else(|codes| panic!("{codes:?}\n{text}"));
     let with = |blocks: usize| {
         let particles = 4096 / blocks;
-        let options = LimitOptions { particles, blocks: Some(blocks), ..LimitOptions::default() };
+        let options = LimitOptions {
+            particles,
+            blocks: Some(blocks),
+            rungs: Rungs::Particles,
+            ..LimitOptions::default()
+        };
         let limits = evaluate(&checked.facts.leading, &options).expect("it has a limit");
         let first = |output: &tpc::limit::LimitOutput| (output.values[0], output.errors[0]);
         limits.outputs.iter().map(first).collect::<Vec<_>>()
@@ -108,7 +131,11 @@ fn the_dot_of_an_image_is_the_mean_derivative() {
         ("relu(h)", 0.5, 0.5),
         ("sign(h)", 2.0 * density, 1.0),
         ("step(h)", density, 0.5),
-        ("h * step(h - 1)", density * libm::exp(-0.5) + 0.158_655_253_931_457, 0.400_629_206_1),
+        (
+            "h * step(h - 1)",
+            density * libm::exp(-0.5) + 0.158_655_253_931_457,
+            density * libm::exp(-0.5) + 0.158_655_253_931_457,
+        ),
     ];
     for (phi, slope, square) in functions {
         // y has ⟨y|x⟩ = 2 and ⟨y|y⟩ = 5; V is W/2 and acts on 2 x, so that its hat is that of W x
@@ -227,7 +254,8 @@ fn the_law_of_a_matrix_does_not_matter() {
     // and the networks of each law go there
     for law in laws {
         let (checked, _) = check(&program(law)).expect("it is a program");
-        let options = LimitOptions { particles: 8192, ..LimitOptions::default() };
+        let options =
+            LimitOptions { particles: 8192, rungs: Rungs::Particles, ..LimitOptions::default() };
         let limits = evaluate(&checked.facts.leading, &options).expect("it has a limit");
         let run = |width| {
             let precision = tpc::finite::Precision::F32;

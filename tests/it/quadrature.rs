@@ -1,4 +1,5 @@
-//! Gauss–Hermite quadrature for the standard normal law, from scratch: the roots interlace, so bisection finds them.
+//! Quadrature for the standard normal law, from scratch: of Gauss and Hermite (the roots interlace, so bisection finds them), and
+//! on many small pieces.
 
 /// Nodes and weights: Σ w f(x) is E f(Z) exactly for polynomials of degree below 2·count.
 pub fn gauss_hermite(count: usize) -> Vec<(f64, f64)> {
@@ -37,9 +38,26 @@ fn root(degree: usize, mut low: f64, mut high: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// E f(Z), by 96 nodes.
+/// E f(Z), by the rule of Gauss and Legendre with five nodes on 4,000 pieces between −10 and 10; kinks at multiples of
+/// 0.005 do no harm.
 pub fn normal_mean(f: impl Fn(f64) -> f64) -> f64 {
-    gauss_hermite(96).iter().map(|(x, w)| w * f(*x)).sum()
+    let nodes = [
+        (0.0, 128.0 / 225.0),
+        (0.538_469_310_105_683_1, 0.478_628_670_499_366_5),
+        (0.906_179_845_938_664, 0.236_926_885_056_189_1),
+    ];
+    let density = tpc::num::special::normal_density;
+    let at = |x: f64| f(x) * density(x);
+    let piece = |k: i32| {
+        let (middle, half) = (f64::from(k) * 0.005 + 0.0025, 0.0025);
+        let pair = |(x, w): &(f64, f64)| {
+            let both =
+                if *x == 0.0 { at(middle) } else { at(middle - half * x) + at(middle + half * x) };
+            w * both
+        };
+        half * nodes.iter().map(pair).sum::<f64>()
+    };
+    (-2000..2000).map(piece).sum()
 }
 
 #[test]

@@ -1,0 +1,311 @@
+//! Means of functions of up to three independent directions, by nested adaptive integrals.
+//!
+//! The forms that functions read are written as µ + L ξ with independent standard normal ξ (Cholesky, largest variance
+//! first). The innermost integral is split where a form passes a kink; the next one also where two such points meet, because the
+//! inner integral is not smooth there. Powers of other forms are averaged in closed form at each point, given ξ.
+
+use super::tree::Compiled;
+use crate::num::gaussian::Normal;
+use crate::num::quadrature::{Integral, POINTS, Values, integrate};
+use crate::num::special::normal_density;
+
+/// A residual variance below this fraction of the whole is rounding.
+const DEPENDENT: f64 = 1e-14;
+/// More directions are left to particles.
+pub(super) const MOST_DIRECTIONS: usize = 3;
+/// Panels of every integral: the density at the ends is 1e-22 of the one at 0.
+const ENDS: [f64; 5] = [-10.0, -5.0, 0.0, 5.0, 10.0];
+/// Further panels for functions that grow like exponentials.
+const FAR_ENDS: [f64; 6] = [-38.0, -26.0, -16.0, 16.0, 26.0, 38.0];
+/// What is asked of integrals over three directions, which are many times longer.
+const LONG_TOLERANCE: f64 = 1e-10;
+/// Panels of one integral, at most, by how deep it is inside others.
+const PANELS: [usize; MOST_DIRECTIONS] = [400, 150, 60];
+/// Where a function has a kink: L · ξ + µ.
+type Plane = (Vec<f64>, f64);
+
+/// A function and the forms that it reads.
+#[derive(Debug)]
+pub(super) struct Integrand<'a> {
+    pub(super) functions: Vec<(&'a Compiled, Vec<usize>)>,
+    /// Forms that are factors themselves, once for each power.
+    pub(super) linear: Vec<usize>,
+    /// Combinations of forms, and constants, at whose zeros a function has a kink.
+    pub(super) kinks: Vec<(Vec<(usize, f64)>, f64)>,
+    /// Whether functions grow like exponentials.
+    pub(super) far: bool,
+}
+
+/// The state of one nested integral.
+struct Nest<'a> {
+    integrand: &'a Integrand<'a>,
+    /// µ and the rows of L, for each form.
+    mean: Vec<f64>,
+    rows: Vec<Vec<f64>>,
+    /// Covariances of the linear factors given ξ.
+    residual: Vec<Vec<f64>>,
+    /// For each direction, planes that end in it.
+    planes: Vec<Vec<Plane>>,
+    /// For each direction, functions that depend on it and not on later ones.
+    functions: Vec<Vec<usize>>,
+    ends: Vec<f64>,
+    tolerance: f64,
+    left: usize,
+    scratch: Vec<[f64; POINTS]>,
+}
+
+/// E of the integrand, with `left` panels to spend; `None` with too many directions or none left.
+pub(super) fn mean(
+    integrand: &Integrand,
+    law: &Normal,
+    tolerance: f64,
+    left: &mut [usize; 2],
+) -> Option<Integral> {
+    let mut forms: Vec<usize> = integrand.functions.iter().flat_map(|(_, of)| of.clone()).collect();
+    forms.sort_unstable();
+    forms.dedup();
+    let (rows, count) = factor(law, &forms)?;
+    let linear = &integrand.linear;
+    let inner =
+        |x: usize, y: usize| -> f64 { rows[x].iter().zip(&rows[y]).map(|(a, b)| a * b).sum() };
+    let residual = |x: &usize| -> Vec<f64> {
+        let one = |y: &usize| {
+            let rest = law.covariance(*x, *y) - inner(*x, *y);
+            let size = law.deviation(*x) * law.deviation(*y);
+            if rest.abs() <= 1e-15 * size { 0.0 } else { rest }
+        };
+        linear.iter().map(one).collect()
+    };
+    let mut ends = ENDS.to_vec();
+    if integrand.far {
+        ends.extend(FAR_ENDS);
+        ends.sort_by(f64::total_cmp);
+    }
+    let mut nest = Nest {
+        integrand,
+        mean: (0..law.count()).map(|k| law.mean(k)).collect(),
+        residual: linear.iter().map(residual).collect(),
+        planes: Vec::new(),
+        functions: by_direction(integrand, &rows, count),
+        rows,
+        ends,
+        tolerance: if count < 3 { tolerance } else { tolerance.max(LONG_TOLERANCE) },
+        left: left[usize::from(count == 3)],
+        scratch: Vec::new(),
+    };
+    nest.planes = nest.all_planes(count);
+    let result = match count {
+        0 => Some(nest.at_one_point()),
+        _ => nest.integral(&mut Vec::new(), count, 1.0),
+    };
+    left[usize::from(count == 3)] = nest.left;
+    result
+}
+
+/// Rows of L for all forms, from a pivoted Cholesky factorisation of the chosen ones, and the number of directions.
+fn factor(law: &Normal, forms: &[usize]) -> Option<(Vec<Vec<f64>>, usize)> {
+    let mut rows = vec![Vec::new(); law.count()];
+    let rest = |rows: &[Vec<f64>], x: usize, y: usize| -> f64 {
+        let along: f64 = rows[x].iter().zip(&rows[y]).map(|(a, b)| a * b).sum();
+        law.covariance(x, y) - along
+    };
+    for direction in 0.. {
+        let share = |x: &usize| match law.is_constant(*x) {
+            true => 0.0,
+            false => rest(&rows, *x, *x) / law.covariance(*x, *x),
+        };
+        let pivot = forms.iter().copied().max_by(|x, y| share(x).total_cmp(&share(y)));
+        let Some(pivot) = pivot.filter(|pivot| share(pivot) > DEPENDENT) else {
+            return Some((rows, direction));
+        };
+        if direction == MOST_DIRECTIONS {
+            return None;
+        }
+        let deviation = rest(&rows, pivot, pivot).sqrt();
+        let column: Vec<f64> = (0..law.count())
+            .map(|x| match forms.contains(&x) && share(&x) <= DEPENDENT {
+                true => 0.0,
+                false => rest(&rows, x, pivot) / deviation,
+            })
+            .collect();
+        rows.iter_mut().zip(column).for_each(|(row, entry)| row.push(entry));
+    }
+    None
+}
+
+/// The functions whose last direction is each of them; those of constants are with the first.
+fn by_direction(integrand: &Integrand, rows: &[Vec<f64>], count: usize) -> Vec<Vec<usize>> {
+    let last = |forms: &[usize]| {
+        let of = |form: &usize| rows[*form].iter().rposition(|entry| *entry != 0.0).unwrap_or(0);
+        forms.iter().map(of).max().unwrap_or(0)
+    };
+    let functions = integrand.functions.iter().enumerate();
+    let lasts: Vec<(usize, usize)> = functions.map(|(k, (_, forms))| (k, last(forms))).collect();
+    let of =
+        |direction| lasts.iter().filter(|(_, own)| *own == direction).map(|(k, _)| *k).collect();
+    (0..count).map(of).collect()
+}
+
+impl Nest<'_> {
+    /// Planes by the last direction that they depend on; of those of one direction, also the places where they meet.
+    fn all_planes(&self, count: usize) -> Vec<Vec<Plane>> {
+        let plane = |(parts, constant): &(Vec<(usize, f64)>, f64)| {
+            let mut row = vec![0.0; count];
+            let mut at = *constant;
+            for (form, factor) in parts {
+                row.iter_mut()
+                    .zip(&self.rows[*form])
+                    .for_each(|(sum, entry)| *sum += factor * entry);
+                at += factor * self.mean[*form];
+            }
+            (row, at)
+        };
+        let mut planes = vec![Vec::new(); count];
+        let mut pending: Vec<Plane> = self.integrand.kinks.iter().map(plane).collect();
+        for direction in (0..count).rev() {
+            let size = |row: &[f64]| row.iter().map(|x| x.abs()).fold(0.0, f64::max);
+            let (own, others): (Vec<Plane>, Vec<Plane>) = pending
+                .into_iter()
+                .partition(|(row, _)| row[direction].abs() > DEPENDENT * size(row));
+            let mut here: Vec<Plane> = Vec::new();
+            for (row, at) in own {
+                let factor = 1.0 / row[direction];
+                let scaled: Plane = (row.iter().map(|x| x * factor).collect(), at * factor);
+                if !here.contains(&scaled) {
+                    here.push(scaled);
+                }
+            }
+            pending = others;
+            if direction > 0 {
+                for (k, (a, x)) in here.iter().enumerate() {
+                    for (b, y) in &here[..k] {
+                        let mut row: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+                        row[direction] = 0.0;
+                        pending.push((row, x - y));
+                    }
+                }
+            }
+            planes[direction] = here;
+        }
+        planes
+    }
+
+    /// The integral over all directions from the depth of `outer` on.
+    fn integral(&mut self, outer: &mut Vec<f64>, count: usize, weight: f64) -> Option<Integral> {
+        let depth = outer.len();
+        let mut ends = self.ends.clone();
+        for (row, at) in &self.planes[depth] {
+            let place: f64 = -(at + row.iter().zip(outer.iter()).map(|(a, x)| a * x).sum::<f64>());
+            if place.abs() < self.ends[self.ends.len() - 1] {
+                ends.push(place);
+            }
+        }
+        ends.sort_by(f64::total_cmp);
+        ends.dedup();
+        // far out, where the density is small, less will do
+        let tolerance = (self.tolerance / weight).clamp(self.tolerance, 0.1);
+        let (mut failed, mut inner_error) = (false, 0.0_f64);
+        let mut on_panel = |points: &[f64; POINTS], values: &mut Values| {
+            if self.left == 0 || failed {
+                failed = true;
+                return;
+            }
+            self.left -= 1;
+            self.on_panel(outer, points, &mut values.of);
+            if depth + 1 == count {
+                self.times_moments(outer, points, &mut values.of);
+                *values = Values::plain(values.of);
+                return;
+            }
+            for (k, point) in points.iter().enumerate() {
+                let value = &mut values.of[k];
+                if *value == 0.0 {
+                    continue;
+                }
+                outer.push(*point);
+                let inner = self.integral(outer, count, weight * normal_density(*point));
+                outer.pop();
+                match inner {
+                    Some(inner) => {
+                        inner_error = inner_error.max((*value * inner.error).abs());
+                        values.sizes[k] = value.abs() * inner.size;
+                        *value *= inner.value;
+                    }
+                    None => failed = true,
+                }
+            }
+        };
+        let mut integral = integrate(&mut on_panel, &ends, tolerance, PANELS[depth]);
+        // a range of about ten deviations
+        integral.error += 10.0 * inner_error;
+        (!failed && integral.value.is_finite()).then_some(integral)
+    }
+
+    /// A form at the points of a panel.
+    fn form(&self, form: usize, outer: &[f64], points: &[f64; POINTS]) -> [f64; POINTS] {
+        let along: f64 = self.rows[form].iter().zip(outer).map(|(a, x)| a * x).sum();
+        let (base, slope) = (self.mean[form] + along, self.rows[form][outer.len()]);
+        points.map(|x| base + slope * x)
+    }
+
+    /// The density and the functions that depend on this direction last.
+    fn on_panel(&mut self, outer: &[f64], points: &[f64; POINTS], values: &mut [f64; POINTS]) {
+        *values = points.map(normal_density);
+        for at in 0..self.functions[outer.len()].len() {
+            let (function, forms) = &self.integrand.functions[self.functions[outer.len()][at]];
+            let arguments: Vec<[f64; POINTS]> =
+                forms.iter().map(|form| self.form(*form, outer, points)).collect();
+            let arguments: Vec<&[f64; POINTS]> = arguments.iter().collect();
+            function.many(&arguments, &mut self.scratch);
+            let result = self.scratch.last().expect("a function has a value");
+            // far out 0 · ∞ is 0
+            let times = |x: f64, y: f64| if x == 0.0 { 0.0 } else { x * y };
+            values.iter_mut().zip(result).for_each(|(value, y)| *value = times(*value, *y));
+        }
+    }
+
+    /// Times the mean of the linear factors given all directions.
+    fn times_moments(&self, outer: &[f64], points: &[f64; POINTS], values: &mut [f64; POINTS]) {
+        if self.integrand.linear.is_empty() {
+            return;
+        }
+        let linear: Vec<[f64; POINTS]> =
+            self.integrand.linear.iter().map(|form| self.form(*form, outer, points)).collect();
+        for (k, value) in values.iter_mut().enumerate() {
+            let means: Vec<f64> = linear.iter().map(|form| form[k]).collect();
+            *value *= moment(&means, &self.residual);
+        }
+    }
+
+    /// Functions of constants.
+    fn at_one_point(&mut self) -> Integral {
+        let mut value = 1.0;
+        for (function, forms) in &self.integrand.functions {
+            let arguments: Vec<f64> = forms.iter().map(|form| self.mean[*form]).collect();
+            value *= function.one(&arguments);
+        }
+        let means: Vec<f64> = self.integrand.linear.iter().map(|form| self.mean[*form]).collect();
+        value *= moment(&means, &self.residual);
+        Integral { value, error: 8.0 * f64::EPSILON * value.abs(), size: value.abs() }
+    }
+}
+
+/// E of the product of Gaussian numbers, by Isserlis' theorem with means.
+pub(super) fn moment(means: &[f64], covariance: &[Vec<f64>]) -> f64 {
+    fn of(left: &[usize], means: &[f64], covariance: &[Vec<f64>]) -> f64 {
+        let [first, rest @ ..] = left else { return 1.0 };
+        let mut total =
+            means[*first] * if means[*first] == 0.0 { 0.0 } else { of(rest, means, covariance) };
+        for (k, other) in rest.iter().enumerate() {
+            let pair = covariance[*first][*other];
+            if pair != 0.0 {
+                let mut without = rest.to_vec();
+                without.remove(k);
+                total += pair * of(&without, means, covariance);
+            }
+        }
+        total
+    }
+    let all: Vec<usize> = (0..means.len()).collect();
+    of(&all, means, covariance)
+}

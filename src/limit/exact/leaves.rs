@@ -1,0 +1,230 @@
+//! Initial entries and hats, their covariances, and means of kets.
+//!
+//! Hats of one matrix have the covariances ⟨x|y⟩ of what it was applied to (Def. 2.6.5 of [TP4b]); they are computed when a
+//! mean asks for them.
+
+use super::ket::{KetId, Kets, LeafId, Monomial};
+use super::mean::{Means, Powers};
+use super::number::{Method, Number};
+use super::pairs::Pairs;
+use crate::codegen::MatrixRef;
+use crate::ir::{InitId, Ir, Law, NodeId};
+use indexmap::IndexSet;
+use std::collections::HashMap;
+
+/// What a leaf is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Leaf {
+    /// An entry of an initial vector.
+    Initial { init: InitId, entry: usize },
+    /// The hat of an entry of a product.
+    Hat { product: NodeId, entry: usize, family: Family },
+}
+
+/// A matrix, and whether its transpose acts.
+pub(super) type Family = (MatrixRef, bool);
+
+/// The symbols of a program and everything made of them.
+#[derive(Debug)]
+pub(super) struct Leaves<'a> {
+    pub(super) ir: &'a Ir,
+    pub(super) kets: Kets,
+    pub(super) means: Means,
+    pub(super) pairs: Pairs,
+    leaves: IndexSet<Leaf>,
+    /// What the matrix of each hat was applied to.
+    inputs: HashMap<LeafId, KetId>,
+    grams: HashMap<(KetId, KetId), Option<Number>>,
+    covariances: HashMap<(KetId, KetId), Option<Number>>,
+}
+
+impl<'a> Leaves<'a> {
+    pub(super) fn new(ir: &'a Ir) -> Self {
+        let mut kets = Kets::default();
+        // the empty ket is the first
+        let _ = kets.constant(Number::default());
+        Self {
+            ir,
+            kets,
+            means: Means::default(),
+            pairs: Pairs::default(),
+            leaves: IndexSet::new(),
+            inputs: HashMap::new(),
+            grams: HashMap::new(),
+            covariances: HashMap::new(),
+        }
+    }
+
+    fn id(&mut self, leaf: Leaf) -> LeafId {
+        LeafId(u32::try_from(self.leaves.insert_full(leaf).0).expect("memory ends before"))
+    }
+
+    pub(super) fn get(&self, id: LeafId) -> Leaf {
+        self.leaves[id.0 as usize]
+    }
+
+    /// What the matrix of a hat was applied to.
+    pub(super) fn input(&self, hat: LeafId) -> KetId {
+        self.inputs[&hat]
+    }
+
+    /// An entry of an initial vector.
+    pub(super) fn initial(&mut self, init: InitId, entry: usize) -> KetId {
+        let leaf = self.id(Leaf::Initial { init, entry });
+        self.kets.leaf(leaf)
+    }
+
+    /// W x = hat + Σ |z⟩ E ∂|x⟩/∂hat(Wᵀz).
+    pub(super) fn product(
+        &mut self,
+        product: NodeId,
+        entry: usize,
+        family: Family,
+        x: KetId,
+    ) -> Option<KetId> {
+        let one = Number::exact(1.0);
+        let leaf = self.id(Leaf::Hat { product, entry, family });
+        self.inputs.insert(leaf, x);
+        let mut parts = vec![(one, self.kets.leaf(leaf))];
+        if self.kets.get(x).terms.is_empty() {
+            return Some(x);
+        }
+        for other in self.kets.leaves(x) {
+            let Leaf::Hat { family: (matrix, transpose), .. } = self.get(other) else { continue };
+            if (matrix, !transpose) != family {
+                continue;
+            }
+            let slope = self.kets.derivative(x, other)?;
+            let coefficient = self.mean(slope)?;
+            if !coefficient.may_be_zero() {
+                parts.push((coefficient, self.inputs[&other]));
+            }
+        }
+        self.kets.combine(&parts)
+    }
+
+    /// The law of an initial entry; a hat is Gaussian.
+    pub(super) fn law_of(&self, leaf: LeafId) -> Law {
+        match self.get(leaf) {
+            Leaf::Initial { init, .. } => self.ir.init(init).law,
+            Leaf::Hat { .. } => Law::Normal,
+        }
+    }
+
+    /// Leaves of a form that are not Gaussian, with their coefficients.
+    pub(super) fn others(&self, form: KetId) -> Vec<(LeafId, Number)> {
+        let (mut leaves, _) = self.kets.affine(form).unwrap_or_default();
+        leaves.retain(|(leaf, _)| self.law_of(*leaf) != Law::Normal);
+        leaves
+    }
+
+    /// The covariance of the Gaussian parts of two forms.
+    pub(super) fn form_covariance(&mut self, x: KetId, y: KetId) -> Option<Number> {
+        let key = (x.min(y), x.max(y));
+        if let Some(known) = self.covariances.get(&key) {
+            return *known;
+        }
+        let found = self.covariance_of(x, y);
+        self.covariances.insert(key, found);
+        found
+    }
+
+    fn covariance_of(&mut self, x: KetId, y: KetId) -> Option<Number> {
+        let ((x, _), (y, _)) = (self.kets.affine(x)?, self.kets.affine(y)?);
+        let mut total = Number::default();
+        for (p, a) in &x {
+            for (q, b) in &y {
+                let Some(covariance) = self.leaf_covariance(*p, *q)? else { continue };
+                total = total.plus(a.times(*b).times(covariance));
+            }
+        }
+        Some(if total.may_be_zero() && total.method <= Method::Symmetry {
+            Number { value: 0.0, ..total }
+        } else {
+            total
+        })
+    }
+
+    /// `Some(None)` for independent leaves.
+    fn leaf_covariance(&mut self, p: LeafId, q: LeafId) -> Option<Option<Number>> {
+        match (self.get(p), self.get(q)) {
+            (Leaf::Hat { family, .. }, Leaf::Hat { family: other, .. }) if family == other => {
+                let (x, y) = (self.inputs[&p], self.inputs[&q]);
+                Some(Some(self.inner(x, y)?))
+            }
+            (Leaf::Initial { init, .. }, _) if p == q => {
+                let gaussian = self.ir.init(init).law == Law::Normal;
+                Some(gaussian.then(|| Number::exact(1.0)))
+            }
+            _ => Some(None),
+        }
+    }
+
+    /// ⟨x|y⟩.
+    pub(super) fn inner(&mut self, x: KetId, y: KetId) -> Option<Number> {
+        let key = (x.min(y), x.max(y));
+        if let Some(known) = self.grams.get(&key) {
+            return *known;
+        }
+        let product = self.kets.product(x, y);
+        let found = product.and_then(|product| self.mean(product));
+        self.grams.insert(key, found);
+        found
+    }
+
+    /// E over all copies.
+    pub(super) fn mean(&mut self, id: KetId) -> Option<Number> {
+        let mut total = Number::default();
+        for (monomial, number) in self.kets.get(id).terms.clone() {
+            total = total.plus(number.times(self.of_monomial(&monomial)?));
+        }
+        Some(total)
+    }
+
+    fn of_monomial(&mut self, monomial: &Monomial) -> Option<Number> {
+        let mut total = Number::exact(1.0);
+        for (_, powers) in by_slot(monomial) {
+            total = total.times(self.moment(&powers)?);
+        }
+        Some(total)
+    }
+
+    /// E over some copies; those that are left are renumbered in order.
+    pub(super) fn mean_over(&mut self, id: KetId, slots: &[usize]) -> Option<KetId> {
+        let mut parts = Vec::new();
+        let one = Number::exact(1.0);
+        for (monomial, number) in self.kets.get(id).terms.clone() {
+            let (averaged, kept): (Monomial, Monomial) =
+                monomial.into_iter().partition(|factor| slots.contains(&factor.slot));
+            let factor = number.times(self.of_monomial(&averaged)?);
+            if factor.value == 0.0 && factor.error == 0.0 {
+                continue;
+            }
+            let below = |slot: usize| slots.iter().filter(|own| **own < slot).count();
+            let kept: Monomial = kept
+                .into_iter()
+                .map(|mut factor| {
+                    factor.slot -= below(factor.slot);
+                    factor
+                })
+                .collect();
+            let ket = self.kets.collect([(kept, one)])?;
+            parts.push((factor, ket));
+        }
+        self.kets.combine(&parts)
+    }
+}
+
+/// The atoms of each copy.
+fn by_slot(monomial: &Monomial) -> Vec<(usize, Powers)> {
+    let mut slots: Vec<(usize, Powers)> = Vec::new();
+    for factor in monomial {
+        match slots.last_mut() {
+            Some((slot, powers)) if *slot == factor.slot => {
+                powers.push((factor.atom, factor.power))
+            }
+            _ => slots.push((factor.slot, vec![(factor.atom, factor.power)])),
+        }
+    }
+    slots
+}

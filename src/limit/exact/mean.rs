@@ -1,0 +1,516 @@
+//! The ladder: E of a product of atoms by symmetry, by independence, in closed form, by quadrature.
+
+use super::expand::{Atom as Part, Term};
+use super::integral::{self, Integrand};
+use super::ket::{Atom, AtomId, KetId, LeafId};
+use super::leaves::Leaves;
+use super::number::{Method, Number};
+use super::tree::{Compiled, Parity, Tree, TreeId};
+use crate::ir::{Law, Prim};
+use crate::num::gaussian::{self, Normal, Product};
+use crate::num::quadrature::{POINTS, Values, integrate};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// What is asked of an integral, relative to the integral of the absolute value.
+const TOLERANCE: f64 = 1e-13;
+/// The same where only a slope is wanted.
+const ROUGH: f64 = 1e-8;
+/// A closed form with a larger relative error is tried by quadrature too.
+const ACCURATE: f64 = 1e-12;
+/// A less accurate integral is left to particles.
+const WORST: f64 = 1e-6;
+/// More products of one mean are left to quadrature.
+const MOST_PRODUCTS: usize = 512;
+/// A step for slopes, relative to variances.
+const STEP: f64 = 1e-4;
+/// A bound of the relative change of a mean by relative changes of its law, where numbers are not nearly dependent.
+const SLOPE: f64 = 4.0;
+/// Below this relative error, or the error of the integral itself, a bound is enough.
+const SMALL: f64 = 1e-13;
+/// Rounding errors of a closed form, in units of the sum of its terms.
+const ROUNDING: f64 = 8.0 * f64::EPSILON;
+/// Panels for all integrals of a program over up to two directions, and over three.
+const PANELS: [usize; 2] = [2_000_000, 400_000];
+/// Initial signs in one mean.
+const MOST_SIGNS: usize = 10;
+
+/// Powers of atoms.
+pub(super) type Powers = Vec<(AtomId, u32)>;
+
+/// Means that were asked for, and what is made ready for them.
+#[derive(Debug)]
+pub(super) struct Means {
+    known: HashMap<Powers, Option<Number>>,
+    expansions: HashMap<TreeId, Option<Rc<Vec<Term>>>>,
+    compiled: HashMap<TreeId, Rc<Compiled>>,
+    /// Panels left for integrals over up to two directions, and over three.
+    left: [usize; 2],
+    /// Whether closed forms are used.
+    pub(super) closed: bool,
+}
+
+impl Default for Means {
+    fn default() -> Self {
+        Self {
+            known: HashMap::new(),
+            expansions: HashMap::new(),
+            compiled: HashMap::new(),
+            left: PANELS,
+            closed: true,
+        }
+    }
+}
+
+/// A product of dependent atoms.
+#[derive(Default)]
+struct Group {
+    forms: Vec<KetId>,
+    /// Forms as factors, once for each power.
+    linear: Vec<usize>,
+    functions: Vec<(TreeId, Vec<usize>, u32)>,
+    deltas: Vec<usize>,
+    /// Initial entries that are not Gaussian.
+    others: Vec<LeafId>,
+}
+
+/// Laws of forms with the errors of their numbers.
+struct Known {
+    law: Normal,
+    /// Errors of means and covariances.
+    mean_errors: Vec<f64>,
+    errors: Vec<Vec<f64>>,
+    method: Method,
+    /// For each other leaf its coefficients.
+    shifts: Vec<Vec<f64>>,
+}
+
+/// A mean under one law.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    value: f64,
+    error: f64,
+    size: f64,
+    method: Method,
+}
+
+impl Known {
+    /// The sum of all errors relative to deviations, larger where numbers are nearly dependent.
+    fn relative_error(&self) -> f64 {
+        let (mut total, mut dependence) = (0.0, 0.0_f64);
+        for k in 0..self.law.count() {
+            for j in 0..=k {
+                let scale = self.law.deviation(k) * self.law.deviation(j);
+                if scale > 0.0 {
+                    total += self.errors[k][j] / scale;
+                }
+                if scale > 0.0 && j < k {
+                    dependence = dependence.max((self.law.covariance(k, j) / scale).abs());
+                }
+            }
+            let scale = self.law.deviation(k).max(self.law.mean(k).abs());
+            if self.mean_errors[k] > 0.0 {
+                total += self.mean_errors[k] / scale;
+            }
+        }
+        if total == 0.0 { 0.0 } else { total / (1.0 - dependence * dependence).max(0.0) }
+    }
+}
+
+impl Leaves<'_> {
+    /// E of a product of atoms on one copy.
+    pub(super) fn moment(&mut self, powers: &Powers) -> Option<Number> {
+        if let Some(known) = self.means.known.get(powers) {
+            return *known;
+        }
+        let found = self.by_groups(powers);
+        self.means.known.insert(powers.clone(), found);
+        found
+    }
+
+    /// Products of independent groups factorise; a group that is 0 makes all 0.
+    fn by_groups(&mut self, powers: &Powers) -> Option<Number> {
+        let groups = self.groups(powers)?;
+        if groups.iter().any(|group| self.is_odd(group)) {
+            return Some(Number { value: 0.0, error: 0.0, method: Method::Symmetry });
+        }
+        let mut total = Number::exact(1.0);
+        for group in &groups {
+            total = total.times(self.of_group(group)?);
+        }
+        Some(total)
+    }
+
+    fn groups(&mut self, powers: &Powers) -> Option<Vec<Group>> {
+        let forms_of = |atom: &Atom, leaf: KetId| match atom {
+            Atom::Leaf(_) => vec![leaf],
+            Atom::Form(form) | Atom::Delta(form) => vec![*form],
+            Atom::Function(_, forms) => forms.clone(),
+        };
+        let mut groups: Vec<(Group, Powers)> = Vec::new();
+        for (atom, power) in powers {
+            let own = self.kets.atom(*atom).clone();
+            let leaf = match own {
+                Atom::Leaf(leaf) => self.kets.leaf(leaf),
+                _ => KetId(0),
+            };
+            let forms = forms_of(&own, leaf);
+            let mut merged = (Group { forms, ..Group::default() }, vec![(*atom, *power)]);
+            let mut apart = Vec::new();
+            for group in groups {
+                if self.are_dependent(&group.0.forms, &merged.0.forms)? {
+                    merged.0.forms.extend(&group.0.forms);
+                    merged.1.extend(group.1);
+                } else {
+                    apart.push(group);
+                }
+            }
+            apart.push(merged);
+            groups = apart;
+        }
+        Some(groups.into_iter().map(|(group, powers)| self.filled(group, &powers)).collect())
+    }
+
+    fn are_dependent(&mut self, a: &[KetId], b: &[KetId]) -> Option<bool> {
+        for x in a {
+            for y in b {
+                if x == y || self.share_others(*x, *y) || self.form_covariance(*x, *y)?.value != 0.0
+                {
+                    return Some(true);
+                }
+            }
+        }
+        Some(false)
+    }
+
+    fn share_others(&self, x: KetId, y: KetId) -> bool {
+        let others = self.others(x);
+        !others.is_empty()
+            && self.others(y).iter().any(|(leaf, _)| others.iter().any(|(own, _)| own == leaf))
+    }
+
+    fn filled(&mut self, mut group: Group, powers: &Powers) -> Group {
+        group.forms.sort_unstable();
+        group.forms.dedup();
+        let mut others = Vec::new();
+        for form in &group.forms {
+            others.extend(self.others(*form).into_iter().map(|(leaf, _)| leaf));
+        }
+        others.sort_unstable();
+        others.dedup();
+        group.others = others;
+        let at = |group: &Group, form: KetId| {
+            group.forms.binary_search(&form).expect("forms of all atoms are there")
+        };
+        for (atom, power) in powers {
+            match self.kets.atom(*atom).clone() {
+                Atom::Leaf(leaf) => {
+                    let form = self.kets.leaf(leaf);
+                    let k = at(&group, form);
+                    group.linear.extend(std::iter::repeat_n(k, *power as usize));
+                }
+                Atom::Form(form) => {
+                    let k = at(&group, form);
+                    group.linear.extend(std::iter::repeat_n(k, *power as usize));
+                }
+                Atom::Delta(form) => group.deltas.push(at(&group, form)),
+                Atom::Function(tree, forms) => {
+                    let forms = forms.iter().map(|form| at(&group, *form)).collect();
+                    group.functions.push((tree, forms, *power));
+                }
+            }
+        }
+        group
+    }
+
+    /// Whether a group changes its sign with all its symbols.
+    fn is_odd(&self, group: &Group) -> bool {
+        let centred = |form: &KetId| self.kets.affine(*form).is_some_and(|(_, c)| c.value == 0.0);
+        if !group.forms.iter().all(centred) {
+            return false;
+        }
+        let mut odd = group.linear.len() % 2 == 1;
+        for (tree, _, power) in &group.functions {
+            match self.kets.trees.parity(*tree) {
+                Parity::Even => {}
+                Parity::Odd => odd ^= power % 2 == 1,
+                Parity::None => return false,
+            }
+        }
+        odd
+    }
+
+    fn of_group(&mut self, group: &Group) -> Option<Number> {
+        let known = self.law(group)?;
+        let found = self.over_others(group, &known.law, &known.shifts, TOLERANCE)?;
+        let mut error = found.error + self.carried(group, &known, &found)?;
+        let mut method = known.method.max(found.method);
+        for (tree, _, _) in &group.functions {
+            let origin = self.kets.trees.origin(*tree);
+            error += origin.error * found.size;
+            method = method.max(origin.method);
+        }
+        Some(Number { value: found.value, error, method })
+    }
+
+    fn law(&mut self, group: &Group) -> Option<Known> {
+        let count = group.forms.len();
+        let mut method = Method::Exact;
+        let (mut mean, mut mean_errors) = (Vec::new(), Vec::new());
+        let mut covariance = vec![vec![0.0; count]; count];
+        let mut errors = covariance.clone();
+        for (k, form) in group.forms.iter().enumerate() {
+            let (_, constant) = self.kets.affine(*form)?;
+            mean.push(constant.value);
+            mean_errors.push(constant.error);
+            method = method.max(constant.method);
+            for (j, other) in group.forms[..=k].iter().enumerate() {
+                let number = self.form_covariance(*form, *other)?;
+                (covariance[k][j], covariance[j][k]) = (number.value, number.value);
+                (errors[k][j], errors[j][k]) = (number.error, number.error);
+                method = method.max(number.method);
+            }
+        }
+        let shift = |leaf: &LeafId| -> Vec<f64> {
+            let of = |form: &KetId| {
+                self.others(*form).iter().find(|(own, _)| own == leaf).map_or(0.0, |(_, c)| c.value)
+            };
+            group.forms.iter().map(of).collect()
+        };
+        let shifts = group.others.iter().map(shift).collect();
+        Some(Known { law: Normal::new(mean, covariance), mean_errors, errors, method, shifts })
+    }
+
+    /// Averages over initial entries that are not Gaussian, one after the other; given them the rest is Gaussian.
+    fn over_others(
+        &mut self,
+        group: &Group,
+        law: &Normal,
+        shifts: &[Vec<f64>],
+        tolerance: f64,
+    ) -> Option<Found> {
+        let Some((shift, rest)) = shifts.split_first() else {
+            return self.under(group, law, tolerance);
+        };
+        if shifts.len() > MOST_SIGNS {
+            return None;
+        }
+        let leaf = group.others[group.others.len() - shifts.len()];
+        if self.law_of(leaf) == Law::Rademacher {
+            let [low, high] = [-1.0, 1.0]
+                .map(|sign| self.over_others(group, &law.shifted(shift, sign), rest, tolerance));
+            let (low, high) = (low?, high?);
+            return Some(Found {
+                value: 0.5 * (low.value + high.value),
+                error: 0.5 * (low.error + high.error),
+                size: 0.5 * (low.size + high.size),
+                method: low.method.max(high.method),
+            });
+        }
+        let reach = 3.0f64.sqrt();
+        let (mut error, mut failed) = (0.0_f64, false);
+        let mut on_panel = |points: &[f64; POINTS], values: &mut Values| {
+            for (k, x) in points.iter().enumerate() {
+                match self.over_others(group, &law.shifted(shift, *x), rest, tolerance) {
+                    Some(found) => {
+                        values.of[k] = found.value / (2.0 * reach);
+                        values.sizes[k] = found.size / (2.0 * reach);
+                        error = error.max(found.error);
+                    }
+                    None => failed = true,
+                }
+            }
+        };
+        let integral = integrate(&mut on_panel, &[-reach, 0.0, reach], tolerance, 60);
+        let fine = !failed && integral.error <= WORST * integral.size;
+        fine.then_some(Found {
+            value: integral.value,
+            error: integral.error + error,
+            size: integral.size,
+            method: Method::Quadrature,
+        })
+    }
+
+    /// What the errors of means and covariances do to first order: a bound where that is small, else by differences.
+    fn carried(&mut self, group: &Group, known: &Known, found: &Found) -> Option<f64> {
+        let bound = SLOPE * known.relative_error() * found.size;
+        if bound <= (SMALL * found.size).max(found.error) {
+            return Some(bound);
+        }
+        let mut total = 0.0;
+        let count = group.forms.len();
+        let size = |k: usize| known.law.covariance(k, k).max(0.0);
+        let mut add = |law: Normal, step: f64, error: f64| -> Option<()> {
+            let moved = self.over_others(group, &law, &known.shifts, ROUGH)?;
+            total += (moved.value - found.value).abs() / step * error;
+            Some(())
+        };
+        for k in 0..count {
+            if known.mean_errors[k] > 0.0 {
+                let step = STEP * (size(k).sqrt() + known.law.mean(k).abs());
+                add(known.law.with_mean(k, step), step, known.mean_errors[k])?;
+            }
+            for j in 0..=k {
+                let (error, scale) = (known.errors[k][j], (size(k) * size(j)).sqrt());
+                if error > 0.0 && scale > 0.0 {
+                    let towards = if k == j { 1.0 } else { -known.law.covariance(k, j).signum() };
+                    let law = known.law.with_covariance(k, j, STEP * scale * towards);
+                    add(law, STEP * scale, error)?;
+                }
+            }
+        }
+        Some(total)
+    }
+
+    /// Under a Gaussian law.
+    fn under(&mut self, group: &Group, law: &Normal, tolerance: f64) -> Option<Found> {
+        let polynomial = group.functions.is_empty() && group.deltas.is_empty();
+        let closed = if self.means.closed || polynomial { self.closed(group, law) } else { None };
+        if let Some(found) = closed
+            && (found.error <= ACCURATE * found.value.abs() || polynomial || tolerance > TOLERANCE)
+        {
+            return closed;
+        }
+        let integral = self.integral(group, law, tolerance);
+        match (closed, integral) {
+            (Some(closed), Some(integral)) if closed.error > integral.error => Some(integral),
+            (Some(closed), _) => Some(closed),
+            (None, integral) => integral,
+        }
+    }
+
+    fn closed(&mut self, group: &Group, law: &Normal) -> Option<Found> {
+        let count = group.forms.len();
+        let mut powers = vec![0; count];
+        group.linear.iter().for_each(|k| powers[*k] += 1);
+        let factors = group.deltas.iter().map(|k| (gaussian::Shape::Delta, *k)).collect();
+        let mut law = law.clone();
+        let mut multiples = Vec::new();
+        let mut products = vec![(1.0, Product { powers, factors })];
+        for (tree, forms, power) in &group.functions {
+            let expansion = self.expansion(*tree)?;
+            for _ in 0..*power {
+                if products.len() * expansion.len() > MOST_PRODUCTS {
+                    return None;
+                }
+                let times = |(factor, product): &(f64, Product)| -> Vec<(f64, Product)> {
+                    let one = |term: &Term| {
+                        let (own, product) =
+                            with_term(product, term, forms, &mut law, &mut multiples);
+                        (factor * own, product)
+                    };
+                    expansion.iter().map(one).collect()
+                };
+                products = products.iter().flat_map(times).collect();
+            }
+        }
+        let (mut value, mut size) = (0.0, 0.0);
+        for (factor, product) in &products {
+            let mean = gaussian::mean(product, &law)?;
+            value += factor * mean.value;
+            size += factor.abs() * mean.size;
+        }
+        let error = ROUNDING * size;
+        let finite = f64::is_finite(value) && f64::is_finite(size);
+        finite.then_some(Found { value, error, size, method: Method::ClosedForm })
+    }
+
+    fn expansion(&mut self, tree: TreeId) -> Option<Rc<Vec<Term>>> {
+        if let Some(known) = self.means.expansions.get(&tree) {
+            return known.clone();
+        }
+        let found = self.kets.trees.expand(tree).map(Rc::new);
+        self.means.expansions.insert(tree, found.clone());
+        found
+    }
+
+    fn integral(&mut self, group: &Group, law: &Normal, tolerance: f64) -> Option<Found> {
+        let mut law = law.clone();
+        let mut density = 1.0;
+        for delta in &group.deltas {
+            density *= law.condition(*delta)?;
+        }
+        let mut functions = Vec::new();
+        let mut kinks = Vec::new();
+        let mut far = false;
+        for (tree, forms, power) in &group.functions {
+            let compiled = self.compiled(*tree);
+            functions.extend(std::iter::repeat_n((compiled, forms.clone()), *power as usize));
+            far |= self.grows(*tree);
+            if let [form] = forms.as_slice() {
+                let points = self.kets.trees.kinks(*tree);
+                kinks.extend(points.into_iter().map(|at| (vec![(*form, 1.0)], -at)));
+                continue;
+            }
+            for (row, at) in self.kets.trees.planes(*tree, forms.len()) {
+                kinks.push((forms.iter().copied().zip(row).collect(), at));
+            }
+        }
+        let functions = functions.iter().map(|(f, forms)| (f.as_ref(), forms.clone())).collect();
+        let integrand = Integrand { functions, linear: group.linear.clone(), kinks, far };
+        let integral = integral::mean(&integrand, &law, tolerance, &mut self.means.left)?;
+        let allowed = if tolerance > WORST { tolerance } else { WORST };
+        (integral.error <= allowed * integral.size).then_some(Found {
+            value: density * integral.value,
+            error: density * (integral.error + ROUNDING * integral.size),
+            size: density * integral.size,
+            method: Method::Quadrature,
+        })
+    }
+
+    fn compiled(&mut self, tree: TreeId) -> Rc<Compiled> {
+        let trees = &self.kets.trees;
+        self.means
+            .compiled
+            .entry(tree)
+            .or_insert_with(|| Rc::new(Compiled::new(trees, tree)))
+            .clone()
+    }
+
+    /// Whether a function may grow like an exponential.
+    fn grows(&self, tree: TreeId) -> bool {
+        match self.kets.trees.get(tree) {
+            Tree::Apply(Prim::Exp | Prim::Powf, _) => true,
+            Tree::Apply(_, args) => args.iter().any(|arg| self.grows(*arg)),
+            Tree::Argument(_) | Tree::Constant(_) => false,
+        }
+    }
+}
+
+/// The product with a term of a function of `forms`, and its factor. Shapes of multiples of a form are numbers of their own; powers
+/// are then powers of the same, because two numbers that depend on each other are so only up to rounding.
+fn with_term(
+    product: &Product,
+    term: &Term,
+    forms: &[usize],
+    law: &mut Normal,
+    multiples: &mut Vec<(usize, f64, f64, usize)>,
+) -> (f64, Product) {
+    let (mut product, mut total) = (product.clone(), term.factor);
+    // for each argument a number that is a multiple of it
+    let mut scaled: Vec<(usize, f64)> = forms.iter().map(|form| (*form, 1.0)).collect();
+    for Part { shape, argument, factor, shift } in &term.atoms {
+        let form = forms[*argument];
+        let known = multiples.iter().find(|own| (own.0, own.1, own.2) == (form, *factor, *shift));
+        let at = match known {
+            _ if (*factor, *shift) == (1.0, 0.0) => form,
+            Some((.., at)) => *at,
+            None => {
+                let at = law.with_multiple(form, *factor, *shift);
+                multiples.push((form, *factor, *shift, at));
+                at
+            }
+        };
+        if *shift == 0.0 {
+            scaled[*argument] = (at, *factor);
+        }
+        product.factors.push((*shape, at));
+    }
+    product.powers.resize(law.count(), 0);
+    for (argument, power) in term.powers.iter().enumerate().filter(|(_, power)| **power > 0) {
+        let (at, factor) = scaled[argument];
+        product.powers[at] += power;
+        total /= factor.powi(power.cast_signed());
+    }
+    (total, product)
+}

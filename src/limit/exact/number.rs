@@ -1,0 +1,94 @@
+//! Numbers that say how they were found and how far off they may be.
+
+use crate::codegen::interpret::number::{Arithmetic, Scaled, WithScale};
+use crate::ir::Prim;
+
+/// How a number was found, the best first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// Nothing random is in it.
+    #[default]
+    Exact,
+    /// It is 0 because its terms change their sign with initial symbols.
+    Symmetry,
+    /// By formulas.
+    ClosedForm,
+    /// By integrals of up to three dimensions.
+    Quadrature,
+    /// By means over particles.
+    Particles,
+    /// By means over draws of Gaussian numbers.
+    Draws,
+}
+
+impl Method {
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Symmetry => "symmetry",
+            Self::ClosedForm => "closed form",
+            Self::Quadrature => "quadrature",
+            Self::Particles => "particles",
+            Self::Draws => "draws",
+        }
+    }
+}
+
+/// A number, a bound of its error to first order, and how it was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Number {
+    /// The number.
+    pub value: f64,
+    /// What it may be off by.
+    pub error: f64,
+    /// The least good method that is in it.
+    pub method: Method,
+}
+
+/// One rounding error.
+const UNIT: f64 = f64::EPSILON;
+/// The arithmetic that carries errors.
+const ARITHMETIC: WithScale = WithScale { tolerance: UNIT };
+
+impl Number {
+    /// A number of the program.
+    pub fn exact(value: f64) -> Self {
+        Self { value, error: 0.0, method: Method::Exact }
+    }
+
+    /// Whether it may be 0.
+    pub fn may_be_zero(self) -> bool {
+        self.value.abs() <= self.error
+    }
+
+    /// An entrywise operation; its error is infinite near a jump or a pole.
+    pub fn map(op: Prim, args: &[Self]) -> Self {
+        let scaled = |x: &Self| Scaled { value: x.value, scale: x.error / UNIT };
+        let args_scaled: Vec<Scaled> = args.iter().map(scaled).collect();
+        let Scaled { value, scale } = ARITHMETIC.map(op, &args_scaled);
+        let method = args.iter().map(|x| x.method).max().unwrap_or_default();
+        let exact = method == Method::Exact && args.iter().all(|x| x.error == 0.0);
+        Self { value, error: if exact && is_whole(value) { 0.0 } else { scale * UNIT }, method }
+    }
+
+    /// x + y.
+    pub fn plus(self, other: Self) -> Self {
+        Self::map(Prim::Add, &[self, other])
+    }
+
+    /// x · y.
+    pub fn times(self, other: Self) -> Self {
+        Self::map(Prim::Mul, &[self, other])
+    }
+
+    /// The sum, in order.
+    pub fn sum(terms: impl Iterator<Item = Self>) -> Self {
+        terms.fold(Self::default(), Self::plus)
+    }
+}
+
+/// Whether a result of numbers without error has none itself: whole numbers of moderate size.
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0 && value.abs() < 4.5e15
+}

@@ -1,0 +1,405 @@
+//! Functions of a few numbers, as interned trees.
+
+use super::number::{Method, Number};
+use crate::ir::{Exponent, Prim, Real};
+use crate::num::quadrature::{reaching_grid, sign_changes};
+use indexmap::IndexMap;
+use std::collections::HashMap;
+
+/// A tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TreeId(u32);
+
+/// One operation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Tree {
+    /// An argument of the function.
+    Argument(usize),
+    /// A number.
+    Constant(Real),
+    /// An operation on trees.
+    Apply(Prim, Vec<TreeId>),
+}
+
+/// What is known of the numbers in a tree.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Origin {
+    /// The largest relative error of a number.
+    pub(super) error: f64,
+    /// The least good method of a number.
+    pub(super) method: Method,
+}
+
+/// How a function of one number behaves when the number changes its sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parity {
+    Even,
+    Odd,
+    None,
+}
+
+/// The derivative by one argument: a function, and jumps f · δ(w).
+#[derive(Clone, Debug)]
+pub(super) struct Slope {
+    pub(super) regular: TreeId,
+    pub(super) jumps: Vec<(TreeId, TreeId)>,
+}
+
+/// Points of the grid on which zeros are looked for.
+const GRID: usize = 1000;
+/// How far the grid reaches.
+const REACH: f64 = 1e4;
+
+/// All trees.
+#[derive(Debug, Default)]
+pub(super) struct Trees {
+    nodes: IndexMap<Tree, Origin>,
+    kinks: HashMap<TreeId, Vec<f64>>,
+}
+
+impl Trees {
+    pub(super) fn get(&self, id: TreeId) -> &Tree {
+        self.nodes.get_index(id.0 as usize).expect("ids come from here").0
+    }
+
+    pub(super) fn origin(&self, id: TreeId) -> Origin {
+        self.nodes[id.0 as usize]
+    }
+
+    fn intern(&mut self, tree: Tree, origin: Origin) -> TreeId {
+        let (index, old) = self.nodes.insert_full(tree, origin);
+        if let Some(old) = old {
+            let kept = &mut self.nodes[index];
+            kept.error = kept.error.max(old.error);
+            kept.method = kept.method.max(old.method);
+        }
+        TreeId(u32::try_from(index).expect("memory ends before"))
+    }
+
+    pub(super) fn argument(&mut self, k: usize) -> TreeId {
+        self.intern(Tree::Argument(k), Origin::default())
+    }
+
+    pub(super) fn number(&mut self, number: Number) -> TreeId {
+        let relative = if number.error == 0.0 { 0.0 } else { number.error / number.value.abs() };
+        let origin = Origin { error: relative, method: number.method };
+        self.intern(Tree::Constant(Real::new(number.value)), origin)
+    }
+
+    pub(super) fn constant(&mut self, value: f64) -> TreeId {
+        self.number(Number::exact(value))
+    }
+
+    pub(super) fn value(&self, id: TreeId) -> Option<f64> {
+        match self.get(id) {
+            Tree::Constant(value) => Some(value.get()),
+            _ => None,
+        }
+    }
+
+    /// An operation on trees; trivial ones are done.
+    pub(super) fn apply(&mut self, op: Prim, args: &[TreeId]) -> TreeId {
+        let values: Option<Vec<f64>> = args.iter().map(|arg| self.value(*arg)).collect();
+        let mut origin = Origin::default();
+        for arg in args {
+            let own = self.origin(*arg);
+            origin.error = origin.error.max(own.error);
+            origin.method = origin.method.max(own.method);
+        }
+        if let Some(values) = values {
+            return self.intern(Tree::Constant(Real::new(op.eval(&values))), origin);
+        }
+        let is = |k: usize, value: f64| self.value(args[k]) == Some(value);
+        match op {
+            Prim::Id => return args[0],
+            Prim::Add if is(0, 0.0) => return args[1],
+            Prim::Add | Prim::Sub if is(1, 0.0) => return args[0],
+            Prim::Mul if is(0, 0.0) || is(1, 1.0) => return args[0],
+            Prim::Mul if is(1, 0.0) || is(0, 1.0) => return args[1],
+            Prim::Div if is(1, 1.0) || is(0, 0.0) => return args[0],
+            _ => {}
+        }
+        self.intern(Tree::Apply(op, args.to_vec()), origin)
+    }
+
+    pub(super) fn sub(&mut self, a: TreeId, b: TreeId) -> TreeId {
+        self.apply(Prim::Sub, &[a, b])
+    }
+
+    pub(super) fn mul(&mut self, a: TreeId, b: TreeId) -> TreeId {
+        self.apply(Prim::Mul, &[a, b])
+    }
+
+    pub(super) fn add(&mut self, a: TreeId, b: TreeId) -> TreeId {
+        self.apply(Prim::Add, &[a, b])
+    }
+
+    /// The tree with other arguments.
+    pub(super) fn with_arguments(&mut self, id: TreeId, arguments: &[TreeId]) -> TreeId {
+        match self.get(id).clone() {
+            Tree::Argument(k) => arguments[k],
+            Tree::Constant(_) => id,
+            Tree::Apply(op, args) => {
+                let args: Vec<TreeId> =
+                    args.iter().map(|arg| self.with_arguments(*arg, arguments)).collect();
+                self.apply(op, &args)
+            }
+        }
+    }
+
+    /// The tree with another one in the place of a subtree.
+    pub(super) fn with(&mut self, id: TreeId, old: TreeId, new: TreeId) -> TreeId {
+        if id == old {
+            return new;
+        }
+        match self.get(id).clone() {
+            Tree::Argument(_) | Tree::Constant(_) => id,
+            Tree::Apply(op, args) => {
+                let args: Vec<TreeId> = args.iter().map(|arg| self.with(*arg, old, new)).collect();
+                self.apply(op, &args)
+            }
+        }
+    }
+
+    /// k, a and b of a·xₖ + b.
+    pub(super) fn affine(&self, id: TreeId) -> Option<(usize, f64, f64)> {
+        match self.get(id) {
+            Tree::Argument(k) => Some((*k, 1.0, 0.0)),
+            Tree::Constant(_) => None,
+            Tree::Apply(op, args) => {
+                let value = |k: usize| self.value(args[k]);
+                let of = |k: usize| self.affine(args[k]);
+                match op {
+                    Prim::Neg => of(0).map(|(k, a, b)| (k, -a, -b)),
+                    Prim::Add | Prim::Sub => {
+                        let sign = if *op == Prim::Add { 1.0 } else { -1.0 };
+                        match (value(0), value(1)) {
+                            (Some(c), _) => of(1).map(|(k, a, b)| (k, sign * a, c + sign * b)),
+                            (_, Some(c)) => of(0).map(|(k, a, b)| (k, a, b + sign * c)),
+                            _ => {
+                                let ((k, a, b), (j, c, d)) = (of(0)?, of(1)?);
+                                (k == j).then_some((k, a + sign * c, b + sign * d))
+                            }
+                        }
+                    }
+                    Prim::Mul => match (value(0), value(1)) {
+                        (Some(c), _) => of(1).map(|(k, a, b)| (k, c * a, c * b)),
+                        (_, Some(c)) => of(0).map(|(k, a, b)| (k, c * a, c * b)),
+                        _ => None,
+                    },
+                    Prim::Div => of(0).zip(value(1)).map(|((k, a, b), c)| (k, a / c, b / c)),
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// What happens when all arguments change their signs.
+    pub(super) fn parity(&self, id: TreeId) -> Parity {
+        use Parity::{Even, None, Odd};
+        match self.get(id) {
+            Tree::Argument(_) => Odd,
+            Tree::Constant(_) => Even,
+            Tree::Apply(op, args) => {
+                let of = |k: usize| self.parity(args[k]);
+                if args.iter().all(|arg| self.parity(*arg) == Even) {
+                    return Even;
+                }
+                match op {
+                    Prim::Neg | Prim::Sign | Prim::Sin | Prim::Tanh | Prim::Erf => of(0),
+                    Prim::Abs | Prim::Cos if of(0) == Odd => Even,
+                    Prim::Pow(p) if of(0) == Odd && p.is_integer() => {
+                        if p.to_integer() % 2 == 0 {
+                            Even
+                        } else {
+                            Odd
+                        }
+                    }
+                    Prim::Add | Prim::Sub if of(0) == Odd && of(1) == Odd => Odd,
+                    Prim::Mul | Prim::Div => match (of(0), of(1)) {
+                        (Odd, Odd) => Even,
+                        (Odd, Even) | (Even, Odd) => Odd,
+                        _ => None,
+                    },
+                    Prim::Select if of(0) == Even && of(1) == Odd && of(2) == Odd => Odd,
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Trees at whose zeros the function has a kink, a jump or a narrow feature.
+    fn features(&mut self, id: TreeId, found: &mut Vec<TreeId>) {
+        let Tree::Apply(op, args) = self.get(id).clone() else { return };
+        args.iter().for_each(|arg| self.features(*arg, found));
+        let at = match op {
+            Prim::Abs
+            | Prim::Sign
+            | Prim::Step
+            | Prim::Relu
+            | Prim::Sqrt
+            | Prim::Log
+            | Prim::Tanh
+            | Prim::Erf
+            | Prim::Sigmoid
+            | Prim::Softplus
+            | Prim::Exp
+            | Prim::Not => args[0],
+            Prim::Pow(p) if p < Exponent::from_integer(0) || !p.is_integer() => args[0],
+            Prim::Div => args[1],
+            Prim::Min | Prim::Max | Prim::Lt | Prim::Le | Prim::Eq => self.sub(args[0], args[1]),
+            _ => return,
+        };
+        found.push(at);
+    }
+
+    /// Where a function of one argument may have a kink, a jump or a narrow feature.
+    pub(super) fn kinks(&mut self, id: TreeId) -> Vec<f64> {
+        if let Some(known) = self.kinks.get(&id) {
+            return known.clone();
+        }
+        let mut trees = Vec::new();
+        self.features(id, &mut trees);
+        let mut points = Vec::new();
+        for tree in trees {
+            match self.affine(tree) {
+                Some((_, a, b)) if a != 0.0 => points.push(-b / a),
+                _ => {
+                    let compiled = Compiled::new(self, tree);
+                    let f = |x: f64| compiled.one(&[x]);
+                    points.extend(sign_changes(&f, &reaching_grid(GRID, REACH)));
+                }
+            }
+        }
+        points.retain(|x| x.is_finite());
+        points.sort_by(f64::total_cmp);
+        points.dedup();
+        self.kinks.insert(id, points.clone());
+        points
+    }
+
+    /// Affine kinks of a function of several arguments: coefficients and constant.
+    pub(super) fn planes(&mut self, id: TreeId, arguments: usize) -> Vec<(Vec<f64>, f64)> {
+        let mut trees = Vec::new();
+        self.features(id, &mut trees);
+        trees.into_iter().filter_map(|tree| self.plane(tree, arguments)).collect()
+    }
+
+    /// Σ aₖ xₖ + b.
+    fn plane(&self, id: TreeId, arguments: usize) -> Option<(Vec<f64>, f64)> {
+        let combine = |a: (Vec<f64>, f64), b: (Vec<f64>, f64), sign: f64| {
+            (a.0.iter().zip(&b.0).map(|(x, y)| x + sign * y).collect(), a.1 + sign * b.1)
+        };
+        let scale = |(a, b): (Vec<f64>, f64), c: f64| (a.iter().map(|x| c * x).collect(), c * b);
+        match self.get(id) {
+            Tree::Argument(k) => {
+                let mut unit = vec![0.0; arguments];
+                unit[*k] = 1.0;
+                Some((unit, 0.0))
+            }
+            Tree::Constant(c) => Some((vec![0.0; arguments], c.get())),
+            Tree::Apply(op, args) => {
+                let of = |k: usize| self.plane(args[k], arguments);
+                match op {
+                    Prim::Neg => Some(scale(of(0)?, -1.0)),
+                    Prim::Add => Some(combine(of(0)?, of(1)?, 1.0)),
+                    Prim::Sub => Some(combine(of(0)?, of(1)?, -1.0)),
+                    Prim::Mul => match (self.value(args[0]), self.value(args[1])) {
+                        (Some(c), _) => Some(scale(of(1)?, c)),
+                        (_, Some(c)) => Some(scale(of(0)?, c)),
+                        _ => None,
+                    },
+                    Prim::Div => Some(scale(of(0)?, 1.0 / self.value(args[1])?)),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// A function made ready for many points.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Argument(usize),
+    Constant(f64),
+    Apply(Prim, [usize; 3], usize),
+}
+
+impl Compiled {
+    pub(super) fn new(trees: &Trees, root: TreeId) -> Self {
+        let (mut steps, mut known) = (Vec::new(), HashMap::new());
+        Self::add(trees, root, &mut steps, &mut known);
+        Self { steps }
+    }
+
+    fn add(
+        trees: &Trees,
+        id: TreeId,
+        steps: &mut Vec<Step>,
+        known: &mut HashMap<TreeId, usize>,
+    ) -> usize {
+        if let Some(at) = known.get(&id) {
+            return *at;
+        }
+        let step = match trees.get(id) {
+            Tree::Argument(k) => Step::Argument(*k),
+            Tree::Constant(value) => Step::Constant(value.get()),
+            Tree::Apply(op, args) => {
+                let mut at = [0; 3];
+                for (at, arg) in at.iter_mut().zip(args) {
+                    *at = Self::add(trees, *arg, steps, known);
+                }
+                Step::Apply(*op, at, args.len())
+            }
+        };
+        steps.push(step);
+        known.insert(id, steps.len() - 1);
+        steps.len() - 1
+    }
+
+    /// The value at one point.
+    pub(super) fn one(&self, arguments: &[f64]) -> f64 {
+        let mut values = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            values.push(match step {
+                Step::Argument(k) => arguments[*k],
+                Step::Constant(value) => *value,
+                Step::Apply(op, at, count) => {
+                    op.eval(&at.map(|k| *values.get(k).unwrap_or(&0.0))[..*count])
+                }
+            });
+        }
+        values.last().copied().unwrap_or(0.0)
+    }
+
+    /// The values at N points; `arguments[k]` are those of the k-th argument.
+    pub(super) fn many<const N: usize>(
+        &self,
+        arguments: &[&[f64; N]],
+        scratch: &mut Vec<[f64; N]>,
+    ) {
+        scratch.clear();
+        for step in &self.steps {
+            let values = match step {
+                Step::Argument(k) => *arguments[*k],
+                Step::Constant(value) => [*value; N],
+                Step::Apply(Prim::Mul, [a, b, _], _) => {
+                    std::array::from_fn(|k| scratch[*a][k] * scratch[*b][k])
+                }
+                Step::Apply(Prim::Add, [a, b, _], _) => {
+                    std::array::from_fn(|k| scratch[*a][k] + scratch[*b][k])
+                }
+                Step::Apply(op, [a, b, c], count) => std::array::from_fn(|k| {
+                    let at = |j: usize| scratch[j][k];
+                    op.eval(&[at(*a), at(*b), at(*c)][..*count])
+                }),
+            };
+            scratch.push(values);
+        }
+    }
+}

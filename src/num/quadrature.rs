@@ -1,0 +1,227 @@
+//! Adaptive integration over an interval: Gauss–Kronrod panels, the worst one halved until the error is small.
+//!
+//! Nodes, weights and the error estimate are those of QUADPACK's `qk21` (Piessens et al., 1983). Values are asked for by
+//! the panel, so that an integrand can work on all points of one together.
+
+/// Points of a panel.
+pub const POINTS: usize = 21;
+
+/// Positive nodes of the 21-point Kronrod rule; every second is one of the 10-point Gauss rule.
+const NODES: [f64; 10] = [
+    0.995_657_163_025_808_1,
+    0.973_906_528_517_171_7,
+    0.930_157_491_355_708_2,
+    0.865_063_366_688_984_5,
+    0.780_817_726_586_416_9,
+    0.679_409_568_299_024_4,
+    0.562_757_134_668_604_7,
+    0.433_395_394_129_247_2,
+    0.294_392_862_701_460_2,
+    0.148_874_338_981_631_22,
+];
+const WEIGHTS: [f64; 11] = [
+    0.011_694_638_867_371_874,
+    0.032_558_162_307_964_725,
+    0.054_755_896_574_351_995,
+    0.075_039_674_810_919_96,
+    0.093_125_454_583_697_6,
+    0.109_387_158_802_297_64,
+    0.123_491_976_262_065_84,
+    0.134_709_217_311_473_34,
+    0.142_775_938_577_060_09,
+    0.147_739_104_901_338_49,
+    0.149_445_554_002_916_9,
+];
+/// Of the nodes 1, 3, 5, 7, 9 above.
+const GAUSS: [f64; 5] = [
+    0.066_671_344_308_688_14,
+    0.149_451_349_150_580_6,
+    0.219_086_362_515_982_04,
+    0.269_266_719_309_996_35,
+    0.295_524_224_714_752_87,
+];
+/// The scale on which a reaching grid becomes coarser.
+const FINEST: f64 = 0.05;
+/// A panel of less than this share of the whole is not halved.
+const NARROWEST: f64 = 1e-13;
+
+/// An integral with what is known of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Integral {
+    /// The value.
+    pub value: f64,
+    /// An estimate of its error, from above.
+    pub error: f64,
+    /// The integral of the sizes of the values.
+    pub size: f64,
+}
+
+/// Values at the points of a panel, and what their errors are relative to: absolute values, or integrals of these.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// The values.
+    pub of: [f64; POINTS],
+    /// Their sizes.
+    pub sizes: [f64; POINTS],
+}
+
+impl Values {
+    /// Values that are no integrals themselves.
+    pub fn plain(of: [f64; POINTS]) -> Self {
+        Self { of, sizes: of.map(f64::abs) }
+    }
+}
+
+/// One panel and its part of the integral.
+struct Panel {
+    start: f64,
+    end: f64,
+    part: Integral,
+}
+
+/// ∫ f from the first to the last of `ends`, with panels that end at each of them: where f has kinks or is narrow.
+///
+/// Halves panels until the error is at most `tolerance` times the integral of sizes, or `most` panels were evaluated; the
+/// error says how far that came. `f` is given the points of a panel and writes the values there.
+pub fn integrate(
+    f: &mut dyn FnMut(&[f64; POINTS], &mut Values),
+    ends: &[f64],
+    tolerance: f64,
+    most: usize,
+) -> Integral {
+    let pairs = ends.windows(2).filter(|pair| pair[0] < pair[1]);
+    let mut panels: Vec<Panel> = pairs.map(|pair| panel(f, pair[0], pair[1])).collect();
+    let mut evaluated = panels.len();
+    let total = |panels: &[Panel]| {
+        panels.iter().fold(Integral::default(), |sum, panel| Integral {
+            value: sum.value + panel.part.value,
+            error: sum.error + panel.part.error,
+            size: sum.size + panel.part.size,
+        })
+    };
+    let whole = ends.last().copied().unwrap_or(0.0) - ends.first().copied().unwrap_or(0.0);
+    loop {
+        let sum = total(&panels);
+        let wide = |panel: &&mut Panel| panel.end - panel.start > NARROWEST * whole;
+        let worst = panels
+            .iter_mut()
+            .filter(wide)
+            .max_by(|a, b| a.part.error.total_cmp(&b.part.error))
+            .filter(|worst| worst.part.error > f64::EPSILON * worst.part.size);
+        let fine = sum.error <= tolerance * sum.size || !sum.value.is_finite();
+        let (Some(worst), false) = (worst, fine || evaluated >= most) else { return sum };
+        let (middle, end) = (0.5 * (worst.start + worst.end), worst.end);
+        *worst = panel(f, worst.start, middle);
+        panels.push(panel(f, middle, end));
+        evaluated += 2;
+    }
+}
+
+fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -> Panel {
+    let (centre, half) = (0.5 * (start + end), 0.5 * (end - start));
+    let node = |k: usize| match k {
+        0..10 => -NODES[k],
+        10 => 0.0,
+        _ => NODES[20 - k],
+    };
+    let weight = |k: usize| WEIGHTS[k.min(20 - k)];
+    let points = std::array::from_fn(|k| centre + half * node(k));
+    let mut found = Values::default();
+    f(&points, &mut found);
+    let Values { of: values, sizes } = found;
+    let sum = |of: &dyn Fn(usize) -> f64| (0..POINTS).map(of).sum::<f64>();
+    let kronrod = sum(&|k| weight(k) * values[k]);
+    let gauss = sum(&|k| if k % 2 == 1 { GAUSS[k.min(20 - k) / 2] * values[k] } else { 0.0 });
+    let size = sum(&|k| weight(k) * sizes[k]);
+    let spread = sum(&|k| weight(k) * (values[k] - 0.5 * kronrod).abs());
+    let mut error = (kronrod - gauss).abs();
+    if spread > 0.0 && error > 0.0 {
+        let ratio = 200.0 * error / spread;
+        error = spread * (ratio * ratio.sqrt()).min(1.0);
+    }
+    // rounding
+    error = error.max(f64::EPSILON * size);
+    let part = Integral { value: half * kronrod, error: half * error, size: half * size };
+    Panel { start, end, part }
+}
+
+/// Where a function of one number changes its sign between neighbours of a grid, to the last bit.
+pub fn sign_changes(f: &dyn Fn(f64) -> f64, grid: &[f64]) -> Vec<f64> {
+    let mut found = Vec::new();
+    let values: Vec<f64> = grid.iter().map(|x| f(*x)).collect();
+    for (ends, values) in grid.windows(2).zip(values.windows(2)) {
+        if values[0] == 0.0 {
+            found.push(ends[0]);
+        } else if values[0] * values[1] < 0.0 {
+            found.push(bisect(f, ends[0], ends[1]));
+        }
+    }
+    found
+}
+
+fn bisect(f: &dyn Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
+    let start = f(low);
+    loop {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        let value = f(middle);
+        if value == 0.0 {
+            return middle;
+        }
+        if value * start > 0.0 { low = middle } else { high = middle }
+    }
+}
+
+/// The points of a grid that is dense near 0 and reaches far, for functions of Gaussian numbers: ± sinh(t) with even t.
+pub fn reaching_grid(count: usize, reach: f64) -> Vec<f64> {
+    let (middle, last) = (count as f64 / 2.0, libm::asinh(reach / FINEST));
+    // off 0, where many functions have exact zeros that are no sign changes
+    let point = |k: usize| (k as f64 + 0.37 - middle) / middle * last;
+    (0..count).map(|k| libm::sinh(point(k)) * FINEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn integral(f: impl Fn(f64) -> f64, ends: &[f64]) -> Integral {
+        let mut on_panel = |points: &[f64; POINTS], values: &mut Values| {
+            *values = Values::plain(points.map(&f));
+        };
+        integrate(&mut on_panel, ends, 1e-14, 1000)
+    }
+
+    #[test]
+    fn rules_are_exact_for_polynomials() {
+        for power in 0..32 {
+            let exact = if power % 2 == 0 { 2.0 / f64::from(power + 1) } else { 0.0 };
+            let found = integral(|x| x.powi(power), &[-1.0, 1.0]);
+            assert!((found.value - exact).abs() < 1e-15, "{power}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn errors_are_bounds() {
+        type Case<'a> = (&'a dyn Fn(f64) -> f64, f64, f64);
+        let cases: [Case; 4] = [
+            (&libm::exp, 1.0, std::f64::consts::E - 1.0),
+            (&f64::sqrt, 1.0, 2.0 / 3.0),
+            (&|x| (x - 0.3).abs(), 1.0, 0.29),
+            (&|x| 1.0 / (1e-6 + x * x), 1.0, 1e3 * libm::atan(1e3)),
+        ];
+        for (f, end, exact) in cases {
+            let found = integral(f, &[0.0, end]);
+            assert!((found.value - exact).abs() <= found.error + 1e-15, "{found:?} {exact}");
+            assert!(found.error < 1e-10 * exact, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn zeros_are_found() {
+        let zeros = sign_changes(&|x| x * x - 2.0, &reaching_grid(100, 10.0));
+        assert_eq!(zeros.len(), 2);
+        assert!((zeros[1] - 2.0f64.sqrt()).abs() < 1e-15);
+    }
+}
