@@ -170,6 +170,7 @@ fn without_powers(factors: &[(Shape, usize)], law: &Normal) -> Option<Mean> {
         if law.is_constant(z) {
             let x = law.mean(z);
             constant *= match shape {
+                Shape::Step if law.is_pinned(z) => 0.5,
                 Shape::Step => f64::from(u8::from(x > 0.0)),
                 Shape::Sin => libm::sin(x),
                 Shape::Cos => libm::cos(x),
@@ -286,3 +287,6 @@ fn small_angle(x: f64) -> f64 {
 fn density(mean: f64, deviation: f64) -> f64 {
     normal_density(mean / deviation) / deviation
 }
+
+#[cfg(test)]
+mod tests;

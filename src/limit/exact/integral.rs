@@ -17,6 +17,8 @@ pub(super) const MOST_DIRECTIONS: usize = 3;
 const ENDS: [f64; 5] = [-10.0, -5.0, 0.0, 5.0, 10.0];
 /// Further panels for functions that grow like exponentials.
 const FAR_ENDS: [f64; 6] = [-38.0, -26.0, -16.0, 16.0, 26.0, 38.0];
+/// Of a function that grows like an exponential: at the ends of the innermost integral, at most, over the integral of its size.
+const OUTSIDE: f64 = 1e-11;
 /// What is asked of integrals over three directions, which are many times longer.
 const LONG_TOLERANCE: f64 = 1e-10;
 /// Panels of one integral, at most, by how deep it is inside others.
@@ -51,6 +53,8 @@ struct Nest<'a> {
     ends: Vec<f64>,
     tolerance: f64,
     left: usize,
+    /// The largest value at an end of the innermost integral.
+    outside: f64,
     scratch: Vec<[f64; POINTS]>,
 }
 
@@ -91,6 +95,7 @@ pub(super) fn mean(
         ends,
         tolerance: if count < 3 { tolerance } else { tolerance.max(LONG_TOLERANCE) },
         left: left[usize::from(count == 3)],
+        outside: 0.0,
         scratch: Vec::new(),
     };
     nest.planes = nest.all_planes(count);
@@ -99,7 +104,7 @@ pub(super) fn mean(
         _ => nest.integral(&mut Vec::new(), count, 1.0),
     };
     left[usize::from(count == 3)] = nest.left;
-    result
+    result.filter(|integral| nest.outside <= OUTSIDE * integral.size)
 }
 
 /// Rows of L for all forms, from a pivoted Cholesky factorisation of the chosen ones, and the number of directions.
@@ -236,9 +241,22 @@ impl Nest<'_> {
             }
         };
         let mut integral = integrate(&mut on_panel, &ends, tolerance, PANELS[depth]);
+        if self.integrand.far && depth + 1 == count {
+            self.look_outside(outer, weight);
+        }
         // a range of about ten deviations
         integral.error += 10.0 * inner_error;
         (!failed && integral.value.is_finite()).then_some(integral)
+    }
+
+    /// Remembers how large the integrand is where the innermost integral ends.
+    fn look_outside(&mut self, outer: &[f64], weight: f64) {
+        let reach = self.ends[self.ends.len() - 1];
+        let points = std::array::from_fn(|k| if k % 2 == 0 { reach } else { -reach });
+        let mut values = [0.0; POINTS];
+        self.on_panel(outer, &points, &mut values);
+        self.times_moments(outer, &points, &mut values);
+        self.outside = values[..2].iter().fold(self.outside, |most, x| most.max(weight * x.abs()));
     }
 
     /// A form at the points of a panel.

@@ -83,6 +83,8 @@ impl Hash for Ket {
 
 /// Sums of more products are not followed.
 const MOST_TERMS: usize = 600;
+/// Larger functions are not followed.
+const LARGEST: u32 = 20_000;
 /// Coefficients with this relative difference are equal.
 const NEAR: f64 = 8.0 * f64::EPSILON;
 /// Functions of more forms are not followed.
@@ -302,6 +304,9 @@ impl Kets {
             let error = origin.error * value.abs();
             return self.constant(Number { value, error, method: origin.method });
         }
+        if self.trees.origin(tree).size > LARGEST {
+            return None;
+        }
         let atom = self.intern_atom(Atom::Function(tree, forms.to_vec()));
         self.collect([(vec![Factor { slot, atom, power: 1 }], Number::exact(1.0))])
     }
@@ -436,8 +441,9 @@ impl Kets {
         let mut forms = Vec::new();
         let (first, second) = (self.factor_tree(a, &mut forms)?, self.factor_tree(b, &mut forms)?);
         let tree = self.trees.mul(first, second);
+        let small = self.trees.origin(tree).size <= LARGEST;
         let atom = self.intern_atom(Atom::Function(tree, forms));
-        Some(Factor { slot: a.slot, atom, power: 1 })
+        small.then_some(Factor { slot: a.slot, atom, power: 1 })
     }
 
     /// Terms for a product: everything that is a function of one form in one atom, linear terms in forms.
@@ -453,6 +459,9 @@ impl Kets {
         {
             let mut forms = vec![form];
             let tree = self.as_function(id, &mut forms)?;
+            if self.trees.origin(tree).size > LARGEST {
+                return None;
+            }
             let atom = self.intern_atom(Atom::Function(tree, forms));
             return Some(vec![(vec![Factor { slot, atom, power: 1 }], Number::exact(1.0))]);
         }

@@ -28,6 +28,8 @@ pub(super) struct Origin {
     pub(super) error: f64,
     /// The least good method of a number.
     pub(super) method: Method,
+    /// How large the tree is, shared parts counted wherever they stand.
+    pub(super) size: u32,
 }
 
 /// How a function of one number behaves when the number changes its sign.
@@ -77,12 +79,12 @@ impl Trees {
     }
 
     pub(super) fn argument(&mut self, k: usize) -> TreeId {
-        self.intern(Tree::Argument(k), Origin::default())
+        self.intern(Tree::Argument(k), Origin { size: 1, ..Origin::default() })
     }
 
     pub(super) fn number(&mut self, number: Number) -> TreeId {
         let relative = if number.error == 0.0 { 0.0 } else { number.error / number.value.abs() };
-        let origin = Origin { error: relative, method: number.method };
+        let origin = Origin { error: relative, method: number.method, size: 1 };
         self.intern(Tree::Constant(Real::new(number.value)), origin)
     }
 
@@ -100,9 +102,10 @@ impl Trees {
     /// An operation on trees; trivial ones are done.
     pub(super) fn apply(&mut self, op: Prim, args: &[TreeId]) -> TreeId {
         let values: Option<Vec<f64>> = args.iter().map(|arg| self.value(*arg)).collect();
-        let mut origin = Origin::default();
+        let mut origin = Origin { size: 1, ..Origin::default() };
         for arg in args {
             let own = self.origin(*arg);
+            origin.size = origin.size.saturating_add(own.size);
             origin.error = origin.error.max(own.error);
             origin.method = origin.method.max(own.method);
         }

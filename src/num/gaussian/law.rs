@@ -10,12 +10,14 @@ const ROUNDING: f64 = 8.0 * f64::EPSILON;
 pub struct Normal {
     mean: Vec<f64>,
     covariance: Vec<Vec<f64>>,
+    /// Numbers that a condition made 0.
+    pinned: Vec<usize>,
 }
 
 impl Normal {
     /// From means and the rows of a covariance matrix.
     pub fn new(mean: Vec<f64>, covariance: Vec<Vec<f64>>) -> Self {
-        Self { mean, covariance }
+        Self { mean, covariance, pinned: Vec::new() }
     }
 
     /// How many numbers there are.
@@ -47,7 +49,7 @@ impl Normal {
     #[must_use]
     pub fn shifted(&self, by: &[f64], x: f64) -> Self {
         let mean = self.mean.iter().zip(by).map(|(mean, by)| mean + x * by).collect();
-        Self { mean, covariance: self.covariance.clone() }
+        Self { mean, ..self.clone() }
     }
 
     /// The same with another mean of z.
@@ -67,6 +69,11 @@ impl Normal {
             law.covariance[y][x] += more;
         }
         law
+    }
+
+    /// Whether a condition made z 0: where two functions jump at one place, the product rule takes the middle of the other.
+    pub(super) fn is_pinned(&self, z: usize) -> bool {
+        self.pinned.contains(&z)
     }
 
     /// The position of a new number c·z + d.
@@ -126,6 +133,7 @@ impl Normal {
                 let rounding = ROUNDING * (means[k].abs() + before[k].max(0.0).sqrt());
                 if k == z || self.mean[k].abs() <= rounding {
                     self.mean[k] = 0.0;
+                    self.pinned.push(k);
                 }
             }
         }
