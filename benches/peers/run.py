@@ -8,27 +8,11 @@ times with 25 and with 15 steps, divided by ten, in one round: a compiler may do
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-
-
-def measure(command):
-    """Seconds, peak MiB and standard output of one process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=HERE)
-    text = process.stdout.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command} failed")
-    return seconds, usage.ru_maxrss / 1024, text
+from measure import HERE, measure
 
 
 def main():

@@ -132,15 +132,13 @@ fn report(
         }
         lines.push_str(&covariances(output));
         if output.values.len() > MOST_SHOWN && !needs.rows {
-            shown.push(summary(output));
+            shown.push(summary(output, options.tol));
             continue;
         }
         for (k, value) in output.values.iter().enumerate() {
             let (name, error) = (entry_name(&output.name, &output.shape, k), output.errors[k]);
-            let missed = options.tol.is_some_and(|tol| error > tol * value.abs().max(1.0));
             let method = output.methods[k];
-            let note =
-                if missed { format!("{method}; tolerance not met") } else { method.to_owned() };
+            let note = with_tolerance(method.to_owned(), is_missed(options.tol, *value, error));
             shown.push(vec![name.clone(), table::with_error(*value, error), note]);
             rows.push(vec![name, format!("{value:e}"), format!("{error:e}"), method.to_owned()]);
         }
@@ -165,15 +163,26 @@ fn report(
     Report { text: format!("{table}{lines}{effort}"), json, rows, arrays: arrays.collect() }
 }
 
+/// Whether an error is larger than was asked for.
+fn is_missed(tol: Option<f64>, value: f64, error: f64) -> bool {
+    tol.is_some_and(|tol| error > tol * value.abs().max(1.0))
+}
+
+fn with_tolerance(method: String, missed: bool) -> String {
+    if missed { format!("{method}; tolerance not met") } else { method }
+}
+
 /// One row for a large array.
-fn summary(output: &LimitOutput) -> Vec<String> {
+fn summary(output: &LimitOutput, tol: Option<f64>) -> Vec<String> {
     let worst = output.errors.iter().copied().fold(0.0, f64::max);
     let mut methods = output.methods.clone();
     methods.sort_unstable();
     methods.dedup();
     let sizes: Vec<String> = output.shape.iter().map(usize::to_string).collect();
     let numbers = format!("{} numbers ± {worst:.1e}", sizes.join(" × "));
-    vec![output.name.clone(), numbers, methods.join(", ")]
+    let mut entries = output.values.iter().zip(&output.errors);
+    let missed = entries.any(|(value, error)| is_missed(tol, *value, *error));
+    vec![output.name.clone(), numbers, with_tolerance(methods.join(", "), missed)]
 }
 
 fn provenance(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Value {
@@ -191,7 +200,8 @@ fn covariances(output: &LimitOutput) -> String {
     let line = |k: usize| {
         let (x, y) = (k / count, k % count);
         let value = table::with_error(law.covariance[k], law.covariance_errors[k]);
-        (y <= x).then(|| format!("Cov({}, {}) = {value}; particles\n", name(x), name(y)))
+        let method = law.covariance_methods[k];
+        (y <= x).then(|| format!("Cov({}, {}) = {value}; {method}\n", name(x), name(y)))
     };
     (0..count * count).filter_map(line).collect()
 }
@@ -235,7 +245,7 @@ fn law_json(law: &RandomLaw) -> Value {
     json!({
         "mean": of(0), "std": of(1), "std_errors": error(1),
         "quantiles": quantiles(&of), "quantile_errors": quantiles(&error),
-        "covariance": law.covariance, "covariance_errors": law.covariance_errors, "gaussian": law.gaussian, "draws": law.draws,
+        "covariance": law.covariance, "covariance_errors": law.covariance_errors, "covariance_methods": law.covariance_methods, "gaussian": law.gaussian, "draws": law.draws,
     })
 }
 

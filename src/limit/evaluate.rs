@@ -232,8 +232,11 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
             for (k, (output, _)) in own.filter(|(_, own)| own.is_some()).enumerate() {
                 let law = output.law.as_mut().expect("a Gaussian number is random");
                 law.gaussian = true;
-                law.covariance.clone_from(&measured.whole.estimates[covariances + k].mean);
-                law.covariance_errors.clone_from(&measured.errors[covariances + k]);
+                let (root, at) = (roots[covariances + k], covariances + k);
+                let mean = &measured.whole.estimates[at].mean;
+                law.covariance.clone_from(mean);
+                law.covariance_errors.clone_from(&measured.errors[at]);
+                law.covariance_methods = methods(&ir, root, &known, (mean, &measured.errors[at]));
             }
             return Ok(Limits {
                 outputs,

@@ -248,6 +248,7 @@ impl Walk<'_> {
         for id in self.ir.reachable(roots) {
             let value = self.value(id);
             let matrix = self.ir.shape(id).width > 1 && matches!(self.ir.node(id), Node::Init(_));
+            let matrix = matrix || initial_matrix(self.ir, id).is_some();
             if unknown.is_none() && !matrix && value.entries.get().is_some_and(is_missing) {
                 unknown = Some(id);
             }
@@ -274,7 +275,7 @@ impl Walk<'_> {
             (None, Node::Map { op, shape, args }) if shape.entries() <= MOST_KETS => {
                 if shape.width > 1 { self.on_copies(*op, shape, args) } else { self.local(id) }
             }
-            (None, _) => Tensor::new(sizes(), vec![Entry::Unknown; self.ir.shape(id).entries()]),
+            (None, _) => self.unknown(id),
         })
     }
 
@@ -299,10 +300,10 @@ impl Walk<'_> {
                 let kets = (0..entries).map(|k| Entry::Ket(leaves.initial(*init, k)));
                 Value::of(Tensor::new(sizes, kets.collect()))
             }
-            Node::Init(_) | Node::Param(_) | Node::Width(_) => self.unknown(id),
+            Node::Init(_) | Node::Param(_) | Node::Width(_) => Value::of(self.unknown(id)),
             Node::MatMul { mat, transpose, arg } => {
                 let Some((matrix, swapped)) = initial_matrix(self.ir, *mat) else {
-                    return self.unknown(id);
+                    return Value::of(self.unknown(id));
                 };
                 let inputs = self.entries(*arg);
                 let mut leaves = self.symbols.0.borrow_mut();
@@ -321,19 +322,16 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown(&self, id: NodeId) -> Value {
+    fn unknown(&self, id: NodeId) -> Tensor<Entry> {
         let shape = self.ir.shape(id);
-        Value::of(Tensor::new(shape.sizes(1), vec![Entry::Unknown; shape.entries()]))
+        Tensor::new(shape.sizes(1), vec![Entry::Unknown; shape.entries()])
     }
 
     /// A node whose entries depend on those of its operands alone.
     fn local(&self, id: NodeId) -> Tensor<Entry> {
         let local = Local { ir: self.ir, n: 1, arithmetic: &self.symbols };
         let found = local.eval(id, &|operand| self.entries(operand));
-        found.unwrap_or_else(|| {
-            let shape = self.ir.shape(id);
-            Tensor::new(shape.sizes(1), vec![Entry::Unknown; shape.entries()])
-        })
+        found.unwrap_or_else(|| self.unknown(id))
     }
 
     /// An entrywise operation on matrices as a whole.

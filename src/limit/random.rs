@@ -1,5 +1,6 @@
 //! Numbers that stay random in the limit: their draws, and the law of what depends on them.
 
+use super::exact::Method;
 use super::particles::stratified;
 use crate::ir::{InitId, Ir, Node, NodeId};
 use crate::num::rng::Key;
@@ -25,6 +26,8 @@ pub struct RandomLaw {
     pub covariance: Vec<f64>,
     /// Their errors.
     pub covariance_errors: Vec<f64>,
+    /// How they were found.
+    pub covariance_methods: Vec<&'static str>,
     /// Whether it is Gaussian with mean 0.
     pub gaussian: bool,
 }
@@ -50,7 +53,16 @@ impl RandomLaw {
                 covariance_errors.push(moments.stderr().unwrap_or(0.0));
             }
         }
-        Self { draws, entries, errors, covariance, covariance_errors, gaussian: false }
+        let covariance_methods = vec![Method::Draws.name(); covariance.len()];
+        Self {
+            draws,
+            entries,
+            errors,
+            covariance,
+            covariance_errors,
+            covariance_methods,
+            gaussian: false,
+        }
     }
 }
 

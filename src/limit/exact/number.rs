@@ -68,8 +68,10 @@ impl Number {
         let args_scaled: Vec<Scaled> = args.iter().map(scaled).collect();
         let Scaled { value, scale } = ARITHMETIC.map(op, &args_scaled);
         let method = args.iter().map(|x| x.method).max().unwrap_or_default();
-        let exact = method == Method::Exact && args.iter().all(|x| x.error == 0.0);
-        Self { value, error: if exact && is_whole(value) { 0.0 } else { scale * UNIT }, method }
+        let exact = args.iter().all(|x| x.error == 0.0);
+        let free =
+            method == Method::Exact && exact && (is_whole(value) || is_rounded_to(op, args, value));
+        Self { value, error: if free { 0.0 } else { scale * UNIT }, method }
     }
 
     /// x + y.
@@ -85,6 +87,18 @@ impl Number {
     /// The sum, in order.
     pub fn sum(terms: impl Iterator<Item = Self>) -> Self {
         terms.fold(Self::default(), Self::plus)
+    }
+}
+
+/// Whether a sum or a product is exactly this.
+fn is_rounded_to(op: Prim, args: &[Number], value: f64) -> bool {
+    let of = |k: usize| args[k].value;
+    match op {
+        Prim::Mul => libm::fma(of(0), of(1), -value) == 0.0,
+        // what is added comes back, and so does what it is added to (Knuth's two-sum)
+        Prim::Add => value - of(0) == of(1) && value - of(1) == of(0),
+        Prim::Sub => of(0) - value == of(1) && value + of(1) == of(0),
+        _ => false,
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) struct Pairs {
 }
 
 /// The sources of one form and, in each, its leaves with their coefficients.
-type BySource = Vec<(Source, Vec<(LeafId, f64)>)>;
+type BySource = Vec<(Source, Vec<(LeafId, Number)>)>;
 
 impl Leaves<'_> {
     /// E aᵢ bⱼ.
@@ -139,7 +139,7 @@ impl Leaves<'_> {
             Atom::Function(tree, forms) => {
                 let [form] = forms.as_slice() else { return None };
                 let (core, scale) = self.unscaled(tree);
-                (Some(core), self.kets.combine(&[(Number::exact(scale), *form)])?)
+                (Some(core), self.kets.combine(&[(scale, *form)])?)
             }
             Atom::Delta(_) => return None,
         };
@@ -148,16 +148,19 @@ impl Leaves<'_> {
     }
 
     /// A function of c·x as a function of x, and c.
-    fn unscaled(&mut self, tree: TreeId) -> (TreeId, f64) {
+    fn unscaled(&mut self, tree: TreeId) -> (TreeId, Number) {
         let argument = self.kets.trees.argument(0);
         let mut scales = Vec::new();
         self.scales(tree, argument, &mut scales);
         match scales.as_slice() {
             [first, rest @ ..] if rest.iter().all(|other| other == first) => {
-                let (scale, scaled) = *first;
+                let (value, scaled) = *first;
+                let origin = self.kets.trees.origin(scaled);
+                let scale =
+                    Number { value, error: origin.error * value.abs(), method: origin.method };
                 (self.kets.trees.with(tree, scaled, argument), scale)
             }
-            _ => (tree, 1.0),
+            _ => (tree, Number::exact(1.0)),
         }
     }
 
@@ -190,8 +193,8 @@ impl Leaves<'_> {
                 Leaf::Hat { family, .. } => Source::Hat(family),
             };
             match found.iter_mut().find(|(own, _)| *own == source) {
-                Some((_, leaves)) => leaves.push((leaf, number.value)),
-                None => found.push((source, vec![(leaf, number.value)])),
+                Some((_, leaves)) => leaves.push((leaf, number)),
+                None => found.push((source, vec![(leaf, number)])),
             }
         }
         found.sort_by_key(|(source, _)| *source);
@@ -346,7 +349,7 @@ impl Leaves<'_> {
                     continue;
                 }
                 (first[j], second[j]) = arc_cosine(p, q, c);
-                most = most.max(1.0 / (p * q - c * c));
+                most = most.max(1.0 / (p * q - c * c).max(f64::EPSILON * p * q));
             }
             most
         });
@@ -403,11 +406,11 @@ impl Leaves<'_> {
     }
 
     /// Of hats of one matrix, at most one in each form.
-    fn hats(&mut self, x: &[&[(LeafId, f64)]], y: &[&[(LeafId, f64)]]) -> Option<Matrix> {
+    fn hats(&mut self, x: &[&[(LeafId, Number)]], y: &[&[(LeafId, Number)]]) -> Option<Matrix> {
         let single =
-            |leaves: &Self, all: &[&[(LeafId, f64)]]| -> Option<(Vec<KetId>, Vec<Number>)> {
-                let one = |own: &&[(LeafId, f64)]| match own {
-                    [(leaf, factor)] => Some((leaves.input(*leaf), Number::exact(*factor))),
+            |leaves: &Self, all: &[&[(LeafId, Number)]]| -> Option<(Vec<KetId>, Vec<Number>)> {
+                let one = |own: &&[(LeafId, Number)]| match own {
+                    [(leaf, factor)] => Some((leaves.input(*leaf), *factor)),
                     _ => None,
                 };
                 all.iter().map(one).collect()
@@ -425,32 +428,34 @@ enum Kernel {
     Step,
 }
 
-fn of_source(all: &[BySource], source: Source) -> Vec<&[(LeafId, f64)]> {
+fn of_source(all: &[BySource], source: Source) -> Vec<&[(LeafId, Number)]> {
     let one = |own: &'_ BySource| -> Option<usize> { own.iter().position(|(s, _)| *s == source) };
     all.iter().map(|own| one(own).map_or(&[][..], |k| own[k].1.as_slice())).collect()
 }
 
 /// Of independent initial entries: C Cᵀ.
-fn initial(x: &[&[(LeafId, f64)]], y: &[&[(LeafId, f64)]]) -> Matrix {
+fn initial(x: &[&[(LeafId, Number)]], y: &[&[(LeafId, Number)]]) -> Matrix {
     let mut leaves: Vec<LeafId> =
         x.iter().chain(y).flat_map(|own| own.iter().map(|(l, _)| *l)).collect();
     leaves.sort_unstable();
     leaves.dedup();
-    let dense = |all: &[&[(LeafId, f64)]]| {
+    let dense = |all: &[&[(LeafId, Number)]]| {
         let mut matrix = Array2::zeros((all.len(), leaves.len()));
         for (row, own) in all.iter().enumerate() {
             for (leaf, factor) in *own {
                 let column = leaves.binary_search(leaf).expect("all leaves are there");
-                matrix[[row, column]] = *factor;
+                matrix[[row, column]] = factor.value;
             }
         }
         matrix
     };
-    let (a, b) = (dense(x), dense(y));
-    let values = a.dot(&b.t());
-    let size = |m: &Array2<f64>| m.rows().into_iter().map(|row| row.dot(&row)).fold(0.0, f64::max);
-    let error = 2.0 * f64::EPSILON * (leaves.len() as f64).sqrt() * (size(&a) * size(&b)).sqrt();
-    Matrix { values, error, method: Method::Exact }
+    let of = |all: &[&[(LeafId, Number)]]| {
+        let numbers = || all.iter().flat_map(|own| own.iter().map(|(_, number)| number));
+        let error = numbers().map(|number| number.error).fold(0.0, f64::max);
+        let method = numbers().map(|number| number.method).max().unwrap_or_default();
+        Matrix { values: dense(all), error, method }
+    };
+    matrix_product(&of(x), &of(y))
 }
 
 pub(super) fn zero(rows: usize, columns: usize) -> Matrix {
