@@ -239,13 +239,13 @@ fn of_map(op: Prim, x: Range, y: Option<Range>, same: bool) -> Range {
         Prim::Add => Range { lo: x.lo + y.lo, hi: x.hi + y.hi },
         Prim::Sub => Range { lo: x.lo - y.hi, hi: x.hi - y.lo },
         Prim::Mul if same => square,
-        Prim::Mul if x.bounded() && y.bounded() => corners(x, y, |a, b| a * b),
-        Prim::Mul if x.lo >= 0.0 && y.lo >= 0.0 => Range { lo: x.lo * y.lo, hi: f64::INFINITY },
-        Prim::Div if x.bounded() && y.bounded() && y.excludes_zero() => corners(x, y, |a, b| a / b),
+        // 0 times what has no bound is 0
+        Prim::Mul => corners(x, y, |a, b| if a == 0.0 || b == 0.0 { 0.0 } else { a * b }),
+        Prim::Div if y.bounded() && y.excludes_zero() => corners(x, y, |a, b| a / b),
         Prim::Div if x.lo >= 0.0 && y.lo > 0.0 => Range { lo: x.lo / y.hi, hi: x.hi / y.lo },
         Prim::Min => Range { lo: x.lo.min(y.lo), hi: x.hi.min(y.hi) },
         Prim::Max => Range { lo: x.lo.max(y.lo), hi: x.hi.max(y.hi) },
-        Prim::Mul | Prim::Div | Prim::Pow(_) | Prim::Powf | Prim::Select => EVERYWHERE,
+        Prim::Div | Prim::Pow(_) | Prim::Powf | Prim::Select => EVERYWHERE,
     };
     if result.lo.is_nan() || result.hi.is_nan() { EVERYWHERE } else { result }
 }

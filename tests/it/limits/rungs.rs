@@ -54,6 +54,15 @@ fn assert_equal(text: &str) {
     }
 }
 
+/// Random cases that went wrong once: a jump where another function jumps, and a bounded exponential taken for a growing one.
+#[test]
+fn closed_forms_stay_integrals() {
+    let jumps = ("relu(x)^2", "sign(x)");
+    assert_equal(&program(jumps, [0.0, 0.0, 0.8, 0.6, -1.0]));
+    let bounded = ("erf(x) * step(x)", "x^2 * exp(-x^2 / 2)");
+    assert_equal(&program(bounded, [-0.369_132_6, 0.825_245_5, 0.523_156_2, 0.446_037_5, -1.0]));
+}
+
 #[test]
 fn closed_forms_are_integrals() {
     let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
