@@ -7,8 +7,13 @@
 use std::time::Instant;
 use tpc::codegen::gemm::{Panels, add_transposed, product, rows_times};
 use tpc::codegen::simd::{Lanes, draw};
+use tpc::diag::Diags;
+use tpc::driver::{Settings, check};
+use tpc::limit::{LimitOptions, evaluate, matrices};
+
 use tpc::num::rng::Key;
 use tpc::num::rng::draw::{Draw, Law};
+use tpc::source::{MemoryLoader, SourceMap};
 
 fn best(repetitions: usize, mut f: impl FnMut()) -> f64 {
     let mut least = f64::MAX;
@@ -65,7 +70,29 @@ fn products<T: Lanes + Draw>(name: &str) {
     println!("{name}: one thread reads the matrix in {:.2} ms ({:.2})", 1e3 * time, largest.f64());
 }
 
+/// Both Gram matrices of gram.tp for M inputs: from the coefficients of the first layer to the last entry, and with all that
+/// comes before, from the checked program.
+fn gram(inputs: usize) {
+    let mut sources = SourceMap::default();
+    let file = sources.add("gram.tp", include_str!("gram.tp"));
+    let constants = [("M".to_owned(), inputs.to_string())].into();
+    let settings = Settings { constants, ..Settings::default() };
+    let loader = MemoryLoader::default();
+    let checked = check(&mut sources, file, &loader, &settings, &mut Diags::default());
+    let leading = checked.expect("gram.tp has no errors").facts.leading;
+    let options = LimitOptions::default();
+    let whole = best(15, || drop(evaluate(&leading, &options)));
+    let (expressions, ids) = matrices(&leading);
+    let kernel = best(30, || drop(expressions.evaluate(&ids)));
+    println!(
+        "NNGP and tangent kernel, M {inputs}: {:.2} ms, with reading the program {:.2} ms",
+        1e3 * kernel,
+        1e3 * whole
+    );
+}
+
 fn main() {
+    gram(1024);
     drawing::<f32>("f32");
     drawing::<f64>("f64");
     kernels::<f32>("f32");

@@ -4,6 +4,7 @@
 //! OuterNonlin a mean over pairs of them, and an initial matrix the operator of [`particles`]. Everything else is the
 //! same compiled code as at finite width.
 
+mod each;
 mod evaluate;
 mod exact;
 mod explain;
@@ -14,7 +15,9 @@ mod sample;
 pub mod symbolic;
 mod tails;
 
+pub use each::Each;
 pub use evaluate::{Expected, LimitError, LimitOptions, LimitOutput, Limits, Rungs, evaluate};
+pub use exact::{Evaluated, Matrices, MatrixId, Method, matrices};
 pub use explain::explain;
 pub use particles::Particles;
 pub use random::RandomLaw;

@@ -1,5 +1,6 @@
 //! Numbers only: special functions, Gaussian laws, integrals, random numbers, statistics, dense arrays. Knows no type of the compiler.
 
+pub mod chebyshev;
 pub mod gaussian;
 pub mod quadrature;
 pub mod rng;

@@ -12,7 +12,7 @@ mod pieces;
 use crate::ir::{Arg, Init, Ir, Node, NodeId, Prim, ReduceOp, Shape};
 use crate::num::rng::Key;
 use crate::num::rng::draw::{BLOCK, Draw};
-use crate::num::tensor::{Tensor, for_each_index, place};
+use crate::num::tensor::{Tensor, for_each_index, for_each_place};
 use pieces::{Choices, FREE, kink, on_piece};
 use std::cmp::Ordering;
 use std::rc::Rc;
@@ -34,13 +34,16 @@ pub(super) struct Generic {
     points: Vec<Point>,
     /// Points where pieces are chosen freely.
     free: Vec<Point>,
+    /// Of the nodes seen so far, whether they depend on initial objects.
+    random: Vec<bool>,
 }
 
 impl Generic {
     /// For each static entry whether it is 0 on all neurons; `None` where the value takes too much memory.
     pub(super) fn zeros(&mut self, ir: &Ir, node: NodeId) -> Option<Vec<bool>> {
         let mut zeros = vec![true; ir.shape(node).entries()];
-        for number in 0..POINTS {
+        let points = if self.is_random(ir, node) { POINTS } else { 1 };
+        for number in 0..points {
             let values = &self.point(number).value(ir, node)?.values;
             let neurons = (values.len() / zeros.len().max(1)).max(1);
             for (zero, values) in zeros.iter_mut().zip(values.chunks(neurons)) {
@@ -98,6 +101,16 @@ impl Generic {
             }
         }
         Some(true)
+    }
+
+    /// Whether a value depends on initial objects.
+    fn is_random(&mut self, ir: &Ir, node: NodeId) -> bool {
+        for id in ir.ids().skip(self.random.len()) {
+            let mut random = matches!(ir.node(id), Node::Init(_));
+            ir.node(id).children(|child| random |= self.random[child.index()]);
+            self.random.push(random);
+        }
+        self.random[node.index()]
     }
 
     fn point(&mut self, number: usize) -> &mut Point {
@@ -228,29 +241,30 @@ impl Point {
     fn broadcast(&self, arg: &Arg, shape: &Shape) -> Vec<f64> {
         let (values, strides) = self.operand(arg, shape);
         let mut all = Vec::new();
-        for_each_index(&shape.sizes(WIDTH), |at| all.push(values[place(at, &strides)]));
+        for_each_place(&shape.sizes(WIDTH), &[strides], |_, places| all.push(values[places[0]]));
         all
     }
 
     fn map(&self, (op, shape): (Prim, &Shape), args: &[Arg]) -> Vec<f64> {
         let coins = self.key.fold_in(1 << 30);
-        let operands: Vec<(&[f64], Vec<usize>)> =
-            args.iter().map(|arg| self.operand(arg, shape)).collect();
+        let (operands, strides): (Vec<&[f64]>, Vec<Vec<usize>>) =
+            args.iter().map(|arg| self.operand(arg, shape)).unzip();
         let mut numbers = vec![0.0; args.len()];
-        let mut places = vec![(NodeId::default(), 0); args.len()];
-        let mut values = Vec::new();
-        for_each_index(&shape.sizes(WIDTH), |at| {
-            for (k, (values, strides)) in operands.iter().enumerate() {
-                places[k] = (args[k].node, place(at, strides));
-                numbers[k] = values[places[k].1];
+        let mut values = Vec::with_capacity(shape.sizes(WIDTH).iter().product());
+        for_each_place(&shape.sizes(WIDTH), &strides, |at, places| {
+            for ((number, values), place) in numbers.iter_mut().zip(&operands).zip(places) {
+                *number = values[*place];
             }
-            let chosen = kink(op, &numbers).filter(|_| self.choices != Choices::True);
+            let free = self.choices != Choices::True;
+            let chosen = if free { kink(op, &numbers) } else { None };
             let chosen = chosen.and_then(|(count, number)| {
                 let at = &at[shape.stat.len()..];
                 let neurons = args[..count].iter().flat_map(|arg| &arg.width).map(|axis| at[*axis]);
                 let neurons: Vec<usize> = neurons.collect();
                 let free = neurons.iter().any(|neuron| *neuron < FREE);
-                free.then(|| self.choices.sign(coins, &places[..count], &neurons, number))
+                let places = args[..count].iter().map(|arg| arg.node).zip(places.iter().copied());
+                let places: Vec<(NodeId, usize)> = places.collect();
+                free.then(|| self.choices.sign(coins, &places, &neurons, number))
             });
             let value = match chosen {
                 Some(Some(sign)) => on_piece(op, &numbers, sign),

@@ -93,7 +93,7 @@ fn power_text(power: &Power) -> String {
     format!("{:.3} ± {:.3}", power.power, power.stderr)
 }
 
-fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Report {
+fn report(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Report<'static> {
     let mut rows = vec![
         ["output", "limit", "error", "method", "width", "mean", "stderr", "z"]
             .map(str::to_owned)
@@ -210,13 +210,13 @@ fn json_of(session: &Session<'_>, comparison: &Comparison, runs: &[Run]) -> Valu
     })
 }
 
-fn arrays(comparison: &Comparison) -> Vec<Array> {
+fn arrays(comparison: &Comparison) -> Vec<Array<'static>> {
     let mut arrays = Vec::new();
     for output in &comparison.outputs {
         let array = |suffix: &str, values: &[f64]| Array {
             name: format!("{}{suffix}", output.name),
             shape: output.shape.clone(),
-            values: values.to_vec(),
+            values: values.to_vec().into(),
         };
         arrays.push(array("", &output.limit));
         arrays.push(array(".error", &output.errors));

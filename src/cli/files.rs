@@ -60,11 +60,20 @@ fn folder(path: &Path) -> &Path {
 
 /// Writes a file as a whole or not at all.
 pub(super) fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), String> {
+    write_with(path, force, |file| file.write_all(bytes))
+}
+
+/// The same, by a function.
+pub(super) fn write_with(
+    path: &Path,
+    force: bool,
+    content: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
+) -> Result<(), String> {
     may_write(path, force)?;
     let (folder, shown) = (folder(path), path.display());
     let attempt = || -> std::io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
+        content(file.as_file_mut())?;
         file.as_file().sync_all()?;
         let file = file.persist(path).map_err(|error| error.error)?;
         readable(&file)?;

@@ -8,9 +8,10 @@ use super::session::{Session, complain, on_threads};
 use super::{exit, table};
 use crate::driver::Checked;
 use crate::ir::{Node, Program};
-use crate::limit::{LimitOptions, LimitOutput, Limits, RandomLaw, Rungs, evaluate, explain};
+use crate::limit::{Each, LimitOptions, LimitOutput, Limits, RandomLaw, Rungs, evaluate, explain};
 use crate::num::stats::PROBABILITIES;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// Larger arrays are one row for people; their numbers are in result files.
 const MOST_SHOWN: usize = 1000;
@@ -84,7 +85,7 @@ pub(super) fn name_exact(program: &Program, limits: &mut Limits) {
     for (output, limit) in program.outputs.iter().zip(&mut limits.outputs) {
         let reached = program.ir.reachable(&[output.node]);
         if !reached.iter().any(|id| matches!(program.ir.node(*id), Node::Init(_))) {
-            limit.methods.fill("exact");
+            limit.methods = Each::Shared("exact", limit.methods.len());
         }
     }
 }
@@ -102,12 +103,12 @@ pub(super) fn evaluated(
     })
 }
 
-fn report(
+fn report<'a>(
     session: &Session<'_>,
-    limits: &Limits,
+    limits: &'a Limits,
     options: &LimitOptions,
     results: &Results,
-) -> Report {
+) -> Report<'a> {
     let needs = Needs::of(results);
     let mut rows = vec![["output", "limit", "error", "method"].map(str::to_owned).to_vec()];
     let mut shown = Vec::new();
@@ -174,14 +175,14 @@ fn with_tolerance(method: String, missed: bool) -> String {
 
 /// One row for a large array.
 fn summary(output: &LimitOutput, tol: Option<f64>) -> Vec<String> {
-    let worst = output.errors.iter().copied().fold(0.0, f64::max);
-    let mut methods = output.methods.clone();
+    let worst = output.errors.distinct().iter().copied().fold(0.0, f64::max);
+    let mut methods = output.methods.distinct().to_vec();
     methods.sort_unstable();
     methods.dedup();
     let sizes: Vec<String> = output.shape.iter().map(usize::to_string).collect();
     let numbers = format!("{} numbers ± {worst:.1e}", sizes.join(" × "));
-    let mut entries = output.values.iter().zip(&output.errors);
-    let missed = entries.any(|(value, error)| is_missed(tol, *value, *error));
+    let mut entries = output.values.iter().zip(output.errors.iter());
+    let missed = tol.is_some() && entries.any(|(value, error)| is_missed(tol, *value, error));
     vec![output.name.clone(), numbers, with_tolerance(methods.join(", "), missed)]
 }
 
@@ -206,20 +207,26 @@ fn covariances(output: &LimitOutput) -> String {
     (0..count * count).filter_map(line).collect()
 }
 
-/// Values and their errors, and draws of what is random, one after the other; of a vec, mean and standard deviation.
-fn arrays(output: &LimitOutput) -> Vec<Array> {
-    let array = |suffix: &str, values: Vec<f64>| Array {
+/// Values and their errors, of a large matrix one for all entries, and draws of what is random, one after the other; of a
+/// vec, mean and standard deviation.
+fn arrays(output: &LimitOutput) -> Vec<Array<'_>> {
+    let shaped = |suffix: &str, shape: &[usize], values: Cow<'static, [f64]>| Array {
         name: format!("{}{suffix}", output.name),
-        shape: output.shape.clone(),
+        shape: shape.to_vec(),
         values,
     };
+    let array = |suffix: &str, values: Vec<f64>| shaped(suffix, &output.shape, values.into());
     if output.kets.is_empty() {
-        let mut arrays =
-            vec![array("", output.values.clone()), array(".error", output.errors.clone())];
+        let values = Array { values: Cow::from(&output.values), ..array("", Vec::new()) };
+        let errors = match output.errors.distinct() {
+            [shared] if output.errors.len() > 1 => shaped(".error", &[], vec![*shared].into()),
+            own => array(".error", own.to_vec()),
+        };
+        let mut arrays = vec![values, errors];
         if let Some(law) = &output.law {
             let shape = [&[law.draws.len()][..], &output.shape].concat();
             let name = format!("{}.draws", output.name);
-            arrays.push(Array { name, shape, values: law.draws.concat() });
+            arrays.push(Array { name, shape, values: law.draws.concat().into() });
         }
         return arrays;
     }
@@ -257,7 +264,7 @@ fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Va
             if output.kets.is_empty() {
                 let mut object = json!({
                     "name": output.name, "shape": output.shape, "values": output.values,
-                    "errors": output.errors, "methods": output.methods,
+                    "errors": output.errors.to_vec(), "methods": output.methods.to_vec(),
                 });
                 if let Some(law) = &output.law {
                     object["distribution"] = law_json(law);
@@ -265,7 +272,7 @@ fn json_of(session: &Session<'_>, limits: &Limits, options: &LimitOptions) -> Va
                 object
             } else {
                 let kets = kets_json(&output.kets, ("errors", Some(&output.ket_errors)), &output.shape);
-                json!({"name": output.name, "shape": output.shape, "ket": kets, "methods": output.methods})
+                json!({"name": output.name, "shape": output.shape, "ket": kets, "methods": output.methods.to_vec()})
             }
         })
         .collect();

@@ -7,21 +7,23 @@ use ndarray::{Array1, ArrayViewD, IxDyn};
 use ndarray_npy::NpzWriter;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::io::Cursor;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 /// Arrays with more numbers in all are not compressed: digits of results do not get much shorter.
 const LARGE: usize = 1 << 16;
 
 /// A named array of results.
-pub(super) struct Array {
+pub(super) struct Array<'a> {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
-    pub(super) values: Vec<f64>,
+    pub(super) values: Cow<'a, [f64]>,
 }
 
 /// The results of a command in all the forms in which they are written.
-pub(super) struct Report {
+pub(super) struct Report<'a> {
     /// For people.
     pub(super) text: String,
     /// The stable form of cli.md.
@@ -29,7 +31,7 @@ pub(super) struct Report {
     /// Header and rows.
     pub(super) rows: Vec<Vec<String>>,
     /// Arrays by name.
-    pub(super) arrays: Vec<Array>,
+    pub(super) arrays: Vec<Array<'a>>,
 }
 
 /// What every result file carries: where the program came from, and `how` it was evaluated.
@@ -98,18 +100,22 @@ impl Needs {
 }
 
 /// Prints a report and writes the file that was asked for; an exit code if that fails.
-pub(super) fn deliver(report: &Report, results: &Results) -> Result<(), i32> {
+pub(super) fn deliver(report: &Report<'_>, results: &Results) -> Result<(), i32> {
     match results.format {
         Format::Human => print(&report.text),
         Format::Json => print(&pretty(&report.json)),
     }
     let Some(path) = &results.output else { return Ok(()) };
-    let bytes = form(path).and_then(|form| match form {
-        Form::Json => Ok(pretty(&report.json).into_bytes()),
-        Form::Csv => csv_bytes(&report.rows, &report.json["provenance"]),
-        Form::Npz => npz_bytes(&report.arrays, &report.json["provenance"]),
+    let provenance = &report.json["provenance"];
+    let written = form(path).and_then(|form| match form {
+        Form::Json => files::write(path, pretty(&report.json).as_bytes(), results.force),
+        Form::Csv => files::write(path, &csv_bytes(&report.rows, provenance)?, results.force),
+        Form::Npz => {
+            let content = |file: &mut File| write_npz(file, &report.arrays, provenance);
+            files::write_with(path, results.force, content)
+        }
     });
-    bytes.and_then(|bytes| files::write(path, &bytes, results.force)).map_err(|problem| {
+    written.map_err(|problem| {
         complain(&format!("error: {problem}"));
         exit::USAGE
     })
@@ -136,21 +142,20 @@ pub(super) fn csv_bytes(rows: &[Vec<String>], provenance: &Value) -> Result<Vec<
 }
 
 /// Arrays by name, and `meta`: the bytes of a JSON text that says where they come from.
-fn npz_bytes(arrays: &[Array], provenance: &Value) -> Result<Vec<u8>, String> {
+fn write_npz(file: &mut File, arrays: &[Array], provenance: &Value) -> io::Result<()> {
     let small = arrays.iter().map(|array| array.values.len()).sum::<usize>() < LARGE;
-    let bytes = Cursor::new(Vec::new());
-    let mut writer = if small { NpzWriter::new_compressed(bytes) } else { NpzWriter::new(bytes) };
+    let mut writer = if small { NpzWriter::new_compressed(file) } else { NpzWriter::new(file) };
     for array in arrays {
         let values = ArrayViewD::from_shape(IxDyn(&array.shape), &array.values);
-        let values = values.map_err(|error| error.to_string())?;
-        writer.add_array(array.name.as_str(), &values).map_err(|error| error.to_string())?;
+        let values = values.map_err(io::Error::other)?;
+        writer.add_array(array.name.as_str(), &values).map_err(io::Error::other)?;
     }
     let meta = Array1::from(provenance.to_string().into_bytes());
     let taken = arrays.iter().any(|array| array.name == "meta");
     let name = if taken { "tpc.meta" } else { "meta" };
-    writer.add_array(name, &meta).map_err(|error| error.to_string())?;
-    let cursor = writer.finish().map_err(|error| error.to_string())?;
-    Ok(cursor.into_inner())
+    writer.add_array(name, &meta).map_err(io::Error::other)?;
+    writer.finish().map_err(io::Error::other)?;
+    Ok(())
 }
 
 /// `name[1, 2]` for an entry of an array.

@@ -114,7 +114,7 @@ pub(super) fn sampled(
     Ok(runs)
 }
 
-fn report(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Report {
+fn report(session: &Session<'_>, runs: &[RunResult], plan: &Plan) -> Report<'static> {
     let mut rows = vec![["width", "output", "mean", "stderr", "seeds"].map(str::to_owned).to_vec()];
     let mut shown = Vec::new();
     let mut lines = String::new();
@@ -214,7 +214,7 @@ pub(super) fn kets_json(
     }
 }
 
-fn arrays(runs: &[RunResult]) -> Vec<Array> {
+fn arrays(runs: &[RunResult]) -> Vec<Array<'static>> {
     let one = |run: &RunResult, output: &OutputResult| {
         let width = output.vector.then_some(run.width);
         let sizes = std::iter::once(output.values.len()).chain(output.shape.iter().copied());
@@ -224,7 +224,7 @@ fn arrays(runs: &[RunResult]) -> Vec<Array> {
         } else {
             format!("{}@{}", output.name, run.width)
         };
-        Array { name, shape, values: output.values.concat() }
+        Array { name, shape, values: output.values.concat().into() }
     };
     runs.iter()
         .flat_map(|run| run.outputs.iter().map(|output| one(run, output)).collect::<Vec<_>>())

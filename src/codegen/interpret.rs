@@ -10,7 +10,7 @@ pub mod number;
 use super::{ExecError, Matrices, MatrixRef, initial_matrix};
 use crate::ir::scalar::to_f64;
 use crate::ir::{Arg, InitId, Ir, Node, NodeId, Prim, ReduceOp, Shape};
-use crate::num::tensor::{Tensor, for_each_index, place};
+use crate::num::tensor::{Tensor, for_each_place};
 use ndarray::{ArrayD, IxDyn};
 use number::{Arithmetic, Plain, Scaled, WithScale};
 
@@ -239,18 +239,18 @@ impl<A: Arithmetic> Local<'_, A> {
 
     fn map(&self, op: Prim, shape: &Shape, args: &[Arg], get: Get<A::Number>) -> Tensor<A::Number> {
         let sizes = shape.sizes(self.n);
-        let operands: Vec<(&Tensor<A::Number>, Vec<usize>)> = args
+        let (tensors, strides): (Vec<&Tensor<A::Number>>, Vec<Vec<usize>>) = args
             .iter()
             .map(|arg| {
                 let tensor = get(arg.node);
                 (tensor, tensor.strides_on(&shape.axes(&arg.stat, &arg.width), sizes.len()))
             })
-            .collect();
+            .unzip();
         let mut numbers = vec![self.arithmetic.leaf(0.0); args.len()];
         let mut values = Vec::with_capacity(sizes.iter().product());
-        for_each_index(&sizes, |at| {
-            for (number, (tensor, strides)) in numbers.iter_mut().zip(&operands) {
-                *number = tensor.values[place(at, strides)];
+        for_each_place(&sizes, &strides, |_, places| {
+            for ((number, tensor), place) in numbers.iter_mut().zip(&tensors).zip(places) {
+                *number = tensor.values[*place];
             }
             values.push(self.arithmetic.map(op, &numbers));
         });

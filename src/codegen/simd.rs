@@ -10,24 +10,25 @@ mod product;
 
 pub use product::{Cut, Lanes};
 
+use crate::num::gaussian::arc_cosine;
 use crate::num::rng::Key;
 use crate::num::rng::draw::{self, Draw, Law};
 
 /// Declares a function that runs the body in the best available instantiation.
 macro_rules! dispatch {
-    ($(#[$doc:meta])* pub fn $name:ident<$t:ident: $bound:path>($($arg:ident: $ty:ty),*) $body:block) => {
+    ($(#[$doc:meta])* pub fn $name:ident$(<$t:ident: $bound:path>)?($($arg:ident: $ty:ty),*) $body:block) => {
         $(#[$doc])*
-        pub fn $name<$t: $bound>($($arg: $ty),*) {
+        pub fn $name$(<$t: $bound>)?($($arg: $ty),*) {
             #[inline(always)]
-            fn body<$t: $bound>($($arg: $ty),*) $body
+            fn body$(<$t: $bound>)?($($arg: $ty),*) $body
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq")]
-                fn widest<$t: $bound>($($arg: $ty),*) {
+                fn widest$(<$t: $bound>)?($($arg: $ty),*) {
                     body($($arg),*);
                 }
                 #[target_feature(enable = "avx2,fma")]
-                fn wide<$t: $bound>($($arg: $ty),*) {
+                fn wide$(<$t: $bound>)?($($arg: $ty),*) {
                     body($($arg),*);
                 }
                 match level() {
@@ -94,6 +95,22 @@ dispatch! {
     /// Some rows of Σ_i u_i v_i into rows of `out` that are `stride` apart: `u` is rows×k, v in panels `[…][k][L]`.
     pub fn multiply_outer<T: Lanes>(u: &[T], k: usize, panels: &[T], stride: usize, out: &mut [T]) {
         T::multiply_outer(u, k, panels, stride, out);
+    }
+}
+
+dispatch! {
+    /// Arc-cosine kernels of orders 1 and 0 of one number of variance `a` with others; `least` becomes no larger than any
+    /// ab − c², or ab times a rounding error where that is more.
+    pub fn arc_cosines(a: f64, b: &[f64], c: &[f64], out: [&mut [f64]; 2], least: &mut f64) {
+        let [first, second] = out;
+        // numbers ≥ 0 are ordered as their bits, and the least of integers is found in lanes
+        let mut smallest = least.to_bits() as i64;
+        for (((first, second), b), c) in first.iter_mut().zip(second).zip(b).zip(c) {
+            (*first, *second) = arc_cosine(a, *b, *c);
+            let gap = c.mul_add(-c, a * b).max(f64::EPSILON * a * b);
+            smallest = smallest.min(gap.to_bits() as i64);
+        }
+        *least = f64::from_bits(smallest as u64);
     }
 }
 

@@ -109,7 +109,7 @@ pub fn compare(limits: &Limits, runs: &[Run], corrections: &[Option<Exponent>]) 
     let mut outputs: Vec<Compared> = Vec::new();
     for (position, limit) in limits.outputs.iter().enumerate() {
         let (values, errors) = match limit.kets.as_slice() {
-            [] => (limit.values.clone(), limit.errors.clone()),
+            [] => (limit.values.clone(), limit.errors.to_vec()),
             kets => (
                 kets.iter().map(|ket| ket.mean).collect(),
                 limit.ket_errors.iter().map(|errors| errors[0]).collect(),
@@ -133,7 +133,7 @@ pub fn compare(limits: &Limits, runs: &[Run], corrections: &[Option<Exponent>]) 
             shape: limit.shape.clone(),
             limit: values,
             errors,
-            methods: limit.methods.clone(),
+            methods: limit.methods.to_vec(),
             random: limit.law.is_some(),
             widths,
             power,

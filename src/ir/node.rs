@@ -204,6 +204,9 @@ pub enum Prim {
 }
 
 impl Prim {
+    /// No operation takes more operands.
+    pub const MOST_ARGUMENTS: usize = 3;
+
     /// How many operands it takes.
     pub fn arity(self) -> usize {
         use Prim::*;

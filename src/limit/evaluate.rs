@@ -1,14 +1,16 @@
 //! Replicates, their errors, and the number of particles that a tolerance needs.
 
+use super::each::Each;
 use super::exact::{Known, Method, known};
 use super::random::RandomLaw;
 use super::risks::{Risk, risks};
-use super::sample::{EXECUTION, Measured, Part, Sample, Size, error, measured, run};
+use super::sample::{EXECUTION, Estimate, Measured, Part, Sample, Size, error, measured, run};
 use super::tails::tails;
 use crate::codegen::{ExecError, estimate as cost, initial_matrix};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
 use crate::num::stats::{Moments, Summary};
 use ndarray::ArrayD;
+use std::rc::Rc;
 
 /// What decides how the limit is evaluated.
 #[derive(Clone, Debug)]
@@ -100,9 +102,9 @@ pub struct LimitOutput {
     /// Row-major values; empty for a vec.
     pub values: Vec<f64>,
     /// One error for each value: √(se² + b²), b the change from half as many particles (the mean of both halves).
-    pub errors: Vec<f64>,
+    pub errors: Each<f64>,
     /// How each value, or the mean of each ket, was found.
-    pub methods: Vec<&'static str>,
+    pub methods: Each<&'static str>,
     /// For each static entry of a vec, the summary of its ket.
     pub kets: Vec<Summary>,
     /// For each static entry of a vec, the error of each of its summary's numbers.
@@ -196,7 +198,6 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
         let deviation = ir.apply(Prim::Sub, &[expect.node, expect.value]);
         roots.extend([expect.node, expect.value, deviation]);
     }
-    let covariances = roots.len();
     roots.extend(program.covariances.iter().flatten());
     let risks = risks(&mut ir, &roots);
     let known = known_values(&ir, &roots, &risks, options)?;
@@ -227,17 +228,7 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
             || options.excludes(&ir, &asked, twice)
             || check_memory(&ir, &asked, twice, options).is_err()
         {
-            let (mut outputs, expects) = collect(program, &ir, &measured, &known);
-            let own = outputs.iter_mut().zip(&program.covariances);
-            for (k, (output, _)) in own.filter(|(_, own)| own.is_some()).enumerate() {
-                let law = output.law.as_mut().expect("a Gaussian number is random");
-                law.gaussian = true;
-                let (root, at) = (roots[covariances + k], covariances + k);
-                let mean = &measured.whole.estimates[at].mean;
-                law.covariance.clone_from(mean);
-                law.covariance_errors.clone_from(&measured.errors[at]);
-                law.covariance_methods = methods(&ir, root, &known, (mean, &measured.errors[at]));
-            }
+            let (outputs, expects) = collect(program, &ir, &roots, measured, known);
             return Ok(Limits {
                 outputs,
                 expects,
@@ -291,8 +282,7 @@ fn measured_or_known(
     options: &LimitOptions,
 ) -> Result<Measured, LimitError> {
     let mut found = if roots.iter().all(|root| known.is_known(*root)) {
-        let counts: Vec<usize> = roots.iter().map(|root| ir.shape(*root).entries()).collect();
-        Measured::nothing(&counts)
+        Measured::nothing(roots.len())
     } else {
         measured(ir, asked, size, options)?
     };
@@ -343,21 +333,21 @@ fn is_random(ir: &Ir, roots: &[NodeId]) -> bool {
         .any(|id| matches!(ir.node(*id), Node::Init(init) if ir.init(*init).shape.width == 0))
 }
 
-fn is_met(whole: &Sample, errors: &[Vec<f64>], tol: f64) -> bool {
-    let fine = |(value, error): (&f64, &f64)| *error <= tol * value.abs().max(1.0);
+fn is_met(whole: &Sample, errors: &[Each<f64>], tol: f64) -> bool {
+    let fine = |(value, error): (&f64, f64)| error <= tol * value.abs().max(1.0);
     whole
         .estimates
         .iter()
         .zip(errors)
-        .all(|(estimate, errors)| estimate.mean.iter().zip(errors).all(fine))
+        .all(|(estimate, errors)| estimate.mean.iter().zip(errors.iter()).all(fine))
 }
 
 /// Whether every `expect` can be told from the error of its deviation.
-fn are_decided(program: &Program, errors: &[Vec<f64>]) -> bool {
+fn are_decided(program: &Program, errors: &[Each<f64>]) -> bool {
     let expects =
         program.outputs.len()..program.outputs.len() + EXPECT_ROOTS * program.expects.len();
     let deviations = errors[expects].chunks(EXPECT_ROOTS).map(|roots| &roots[2]);
-    let worst = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
+    let worst = |errors: &Each<f64>| errors.distinct().iter().copied().fold(0.0, f64::max);
     deviations.zip(&program.expects).all(|(errors, expect)| 2.0 * worst(errors) <= expect.tolerance)
 }
 
@@ -429,36 +419,56 @@ fn check_tails(
     Ok(())
 }
 
+/// Results; the last roots are the covariances of Gaussian outputs.
 fn collect(
     program: &Program,
     ir: &Ir,
-    measured: &Measured,
-    known: &Known,
+    roots: &[NodeId],
+    mut measured: Measured,
+    known: Known,
 ) -> (Vec<LimitOutput>, Vec<Expected>) {
-    let count = program.outputs.len();
-    let output = |(root, output): (usize, &crate::ir::Output)| {
+    let estimates = std::mem::take(&mut measured.whole.estimates);
+    let methods: Vec<Each<&'static str>> = roots
+        .iter()
+        .zip(estimates.iter().zip(&measured.errors))
+        .map(|(root, (estimate, errors))| methods(ir, *root, &known, (&estimate.mean, errors)))
+        .collect();
+    // what is known is large, and moves to the results
+    drop(known);
+    let mean = |estimate: Estimate| Rc::unwrap_or_clone(estimate.mean);
+    let mut means: Vec<Vec<f64>> = estimates.into_iter().map(mean).collect();
+    let mut covariance = program.outputs.len() + EXPECT_ROOTS * program.expects.len()..roots.len();
+    let mut outputs = Vec::new();
+    for (root, output) in program.outputs.iter().enumerate() {
         let shape = ir.shape(output.node);
         let wide = shape.width > 0;
-        let estimate = &measured.whole.estimates[root];
-        LimitOutput {
+        let mut law = (!wide && is_random(ir, &[output.node]))
+            .then(|| RandomLaw::of(&measured.whole.values, root));
+        if program.covariances.get(root).is_some_and(Option::is_some) {
+            let at = covariance.next().expect("each covariance is a root");
+            let law = law.as_mut().expect("a Gaussian number is random");
+            law.gaussian = true;
+            law.covariance = std::mem::take(&mut means[at]);
+            law.covariance_errors = measured.errors[at].to_vec();
+            law.covariance_methods = methods[at].to_vec();
+        }
+        outputs.push(LimitOutput {
             name: output.name.clone(),
             shape: shape.stat.clone(),
-            values: if wide { Vec::new() } else { estimate.mean.clone() },
-            errors: if wide { Vec::new() } else { measured.errors[root].clone() },
-            methods: methods(ir, output.node, known, (&estimate.mean, &measured.errors[root])),
-            ket_errors: if wide { ket_errors(measured, root) } else { Vec::new() },
+            values: if wide { Vec::new() } else { std::mem::take(&mut means[root]) },
+            errors: if wide { Each::default() } else { measured.errors[root].clone() },
+            methods: methods[root].clone(),
+            ket_errors: if wide { ket_errors(&measured, root) } else { Vec::new() },
             kets: if wide { kets(&measured.whole.values, root) } else { Vec::new() },
-            law: (!wide && is_random(ir, &[output.node]))
-                .then(|| RandomLaw::of(&measured.whole.values, root)),
-        }
-    };
+            law,
+        });
+    }
     let expect = |k: usize| {
-        let first = count + EXPECT_ROOTS * k;
-        let mean = |root: usize| measured.whole.estimates[first + root].mean.clone();
-        let errors = measured.errors[first + 2].clone();
+        let first = program.outputs.len() + EXPECT_ROOTS * k;
+        let mut mean = |root: usize| std::mem::take(&mut means[first + root]);
+        let errors = measured.errors[first + 2].to_vec();
         Expected { values: mean(0), expected: mean(1), deviations: mean(2), errors }
     };
-    let outputs = program.outputs.iter().enumerate().map(output).collect();
     (outputs, (0..program.expects.len()).map(expect).collect())
 }
 
@@ -467,24 +477,30 @@ fn methods(
     ir: &Ir,
     node: NodeId,
     known: &Known,
-    (values, errors): (&[f64], &[f64]),
-) -> Vec<&'static str> {
+    (values, errors): (&[f64], &Each<f64>),
+) -> Each<&'static str> {
+    let known = known.entries(node);
+    if let Some(Each::Shared(method, count)) = known.map(|entries| &entries.methods)
+        && *method != Method::Exact
+    {
+        return Each::Shared(method.name(), *count);
+    }
     let sampled = is_sampled(ir, node);
     let drawn = is_random(ir, &[node]);
-    let of = |(k, (value, error)): (usize, (&f64, &f64))| {
-        let known = known.entries(node).filter(|entries| entries.is_known(k));
+    let of = |(k, (value, error)): (usize, (&f64, f64))| {
+        let known = known.filter(|entries| entries.is_known(k));
         let method = match known.map(|entries| entries.methods[k]) {
             // the analysis saw it vanish
             Some(Method::Exact) if *value == 0.0 => Method::Symmetry,
             Some(method) => method,
-            None if *value == 0.0 && *error == 0.0 => Method::Symmetry,
+            None if *value == 0.0 && error == 0.0 => Method::Symmetry,
             None if !sampled => Method::Exact,
             None if drawn => Method::Draws,
             None => Method::Particles,
         };
         method.name()
     };
-    values.iter().zip(errors).enumerate().map(of).collect()
+    values.iter().zip(errors.iter()).enumerate().map(of).collect::<Vec<_>>().into()
 }
 
 /// Each column of a vec: by static entry, then by replicate.

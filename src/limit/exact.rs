@@ -4,26 +4,31 @@
 //! ket a sum of products of functions of Gaussian forms ([`ket`]), a mean over a width axis an expectation ([`mean`]). What is too
 //! large, of too many dimensions, or depends on a Gaussian number, stays unknown, and so does all that depends on it.
 
+mod copies;
 mod expand;
 mod integral;
 mod ket;
 mod leaves;
+mod matrix;
 mod mean;
 pub(super) mod number;
 mod pairs;
 mod slope;
 mod tree;
 
+use super::each::Each;
 use crate::codegen::initial_matrix;
 use crate::codegen::interpret::Local;
 use crate::codegen::interpret::number::Arithmetic;
-use crate::ir::{Arg, Ir, Node, NodeId, Prim, ReduceOp, Shape};
-use crate::num::tensor::{Tensor, for_each_index, place};
+use crate::ir::{Arg, Ir, Node, NodeId, Prim, Program, ReduceOp, Shape};
+use crate::num::tensor::{Tensor, for_each_place};
 use ket::KetId;
 use leaves::Leaves;
+use matrix::Rows;
+pub use matrix::{Evaluated, Matrices, MatrixId};
 use ndarray::Array2;
-pub(super) use number::{Method, Number};
-use pairs::Matrix;
+pub use number::Method;
+pub(super) use number::Number;
 use std::cell::{OnceCell, RefCell};
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -45,17 +50,19 @@ const LARGE: usize = 1 << 12;
 /// The entries of a scalar node in row-major order; the error of one that is not known is infinite.
 #[derive(Debug)]
 pub(super) struct Entries {
-    pub(super) values: Vec<f64>,
-    pub(super) errors: Vec<f64>,
-    pub(super) methods: Vec<Method>,
+    pub(super) values: Rc<Vec<f64>>,
+    pub(super) errors: Each<f64>,
+    pub(super) methods: Each<Method>,
 }
 
 impl Entries {
     /// Of a matrix, whose entries have one error.
-    fn of_matrix(matrix: &Matrix) -> Self {
-        let count = matrix.values.len();
-        let values = matrix.values.iter().copied().collect();
-        Self { values, errors: vec![matrix.error; count], methods: vec![matrix.method; count] }
+    fn of_matrix(matrix: Evaluated) -> Self {
+        let Evaluated { values, error, method } = matrix;
+        let (values, _) = values.into_raw_vec_and_offset();
+        let count = values.len();
+        let (errors, methods) = (Each::Shared(error, count), Each::Shared(method, count));
+        Self { values: Rc::new(values), errors, methods }
     }
 
     fn of_array(entries: &[Entry]) -> Self {
@@ -65,9 +72,9 @@ impl Entries {
         });
         let numbers: Vec<Number> = numbers.collect();
         Self {
-            values: numbers.iter().map(|number| number.value).collect(),
-            errors: numbers.iter().map(|number| number.error).collect(),
-            methods: numbers.iter().map(|number| number.method).collect(),
+            values: Rc::new(numbers.iter().map(|number| number.value).collect()),
+            errors: numbers.iter().map(|number| number.error).collect::<Vec<_>>().into(),
+            methods: numbers.iter().map(|number| number.method).collect::<Vec<_>>().into(),
         }
     }
 
@@ -93,17 +100,28 @@ impl Known {
 
     /// Whether all entries of a root are known.
     pub(super) fn is_known(&self, root: NodeId) -> bool {
-        let known = |own: &Entries| own.errors.iter().all(|error| error.is_finite());
+        let known = |own: &Entries| own.errors.distinct().iter().all(|error| error.is_finite());
         self.entries(root).is_some_and(known)
     }
 }
 
 /// Evaluates what needs no sample, of everything that these nodes depend on.
 pub(super) fn known(ir: &Ir, roots: &[NodeId], closed: bool) -> Known {
-    let mut leaves = Leaves::new(ir);
-    leaves.means.closed = closed;
-    let walk = Walk { ir, symbols: Symbols(RefCell::new(leaves)), values: HashMap::new() };
-    walk.run(roots)
+    let mut walk = Walk::new(ir, closed);
+    let unknown = walk.read(roots);
+    walk.known(roots, unknown)
+}
+
+/// The outputs that are large matrices over all pairs of two arrays, as expressions of one another: what [`evaluate`] reads
+/// before it computes a number.
+///
+/// [`evaluate`]: super::evaluate::evaluate
+pub fn matrices(program: &Program) -> (Matrices, Vec<MatrixId>) {
+    let roots: Vec<NodeId> = program.outputs.iter().map(|output| output.node).collect();
+    let mut walk = Walk::new(&program.ir, true);
+    walk.read(&roots);
+    let ids = roots.iter().filter_map(|id| walk.values[id].matrix).collect();
+    (walk.symbols.0.into_inner().pairs.matrices, ids)
 }
 
 /// Numbers and kets as the entries of arrays.
@@ -125,8 +143,10 @@ impl Arithmetic for Symbols<'_> {
     }
 
     fn map(&self, op: Prim, args: &[Entry]) -> Entry {
-        if let Some(numbers) = args.iter().map(Entry::number).collect::<Option<Vec<Number>>>() {
-            return of_number(Number::map(op, &numbers));
+        let mut numbers = [Number::default(); Prim::MOST_ARGUMENTS];
+        let mut all = numbers.iter_mut().zip(args);
+        if all.all(|(number, arg)| arg.number().map(|own| *number = own).is_some()) {
+            return of_number(Number::map(op, &numbers[..args.len()]));
         }
         let mut leaves = self.0.borrow_mut();
         let kets: Option<Vec<KetId>> = args.iter().map(|arg| arg.ket(&mut leaves)).collect();
@@ -187,7 +207,7 @@ impl Entry {
 #[derive(Clone)]
 struct Value {
     /// A matrix of numbers as a whole.
-    matrix: Option<Rc<Matrix>>,
+    matrix: Option<MatrixId>,
     /// All entries, perhaps made when they are asked for.
     entries: OnceCell<Tensor<Entry>>,
 }
@@ -197,7 +217,7 @@ impl Value {
         Self { matrix: None, entries: OnceCell::from(entries) }
     }
 
-    fn of_matrix(matrix: Rc<Matrix>) -> Self {
+    fn of_matrix(matrix: MatrixId) -> Self {
         Self { matrix: Some(matrix), entries: OnceCell::new() }
     }
 
@@ -209,30 +229,8 @@ impl Value {
 
 /// An operand of an operation on matrices.
 enum Operand {
-    Matrix(Rc<Matrix>),
+    Matrix(MatrixId),
     Number(Number),
-}
-
-impl Operand {
-    /// x + sign · y.
-    fn sum(x: &Self, y: &Self, sign: f64) -> Option<Matrix> {
-        match (x, y) {
-            (Self::Matrix(x), Self::Matrix(y)) => Some(pairs::sum(x, y, sign)),
-            (Self::Matrix(x), Self::Number(y)) => Some(pairs::shifted(x, 1.0, *y, sign)),
-            (Self::Number(x), Self::Matrix(y)) => Some(pairs::shifted(y, sign, *x, 1.0)),
-            (Self::Number(_), Self::Number(_)) => None,
-        }
-    }
-
-    fn product(x: &Self, y: &Self) -> Option<Matrix> {
-        match (x, y) {
-            (Self::Matrix(x), Self::Matrix(y)) => Some(pairs::product(x, y)),
-            (Self::Matrix(x), Self::Number(y)) | (Self::Number(y), Self::Matrix(x)) => {
-                Some(pairs::multiple(x, *y))
-            }
-            (Self::Number(_), Self::Number(_)) => None,
-        }
-    }
 }
 
 /// Values of nodes.
@@ -242,8 +240,15 @@ struct Walk<'a> {
     values: HashMap<NodeId, Value>,
 }
 
-impl Walk<'_> {
-    fn run(mut self, roots: &[NodeId]) -> Known {
+impl<'a> Walk<'a> {
+    fn new(ir: &'a Ir, closed: bool) -> Self {
+        let mut leaves = Leaves::new(ir);
+        leaves.means.closed = closed;
+        Self { ir, symbols: Symbols(RefCell::new(leaves)), values: HashMap::new() }
+    }
+
+    /// Reads all nodes; returns the first that is not known.
+    fn read(&mut self, roots: &[NodeId]) -> Option<NodeId> {
         let mut unknown = None;
         for id in self.ir.reachable(roots) {
             let value = self.value(id);
@@ -254,12 +259,19 @@ impl Walk<'_> {
             }
             self.values.insert(id, value);
         }
+        unknown
+    }
+
+    /// Evaluates what was read.
+    fn known(self, roots: &[NodeId], unknown: Option<NodeId>) -> Known {
         let scalars = roots.iter().filter(|id| self.ir.shape(**id).width == 0);
-        let found = scalars.map(|id| match &self.values[id].matrix {
-            Some(matrix) => (*id, Entries::of_matrix(matrix)),
-            None => (*id, Entries::of_array(&self.entries(*id).values)),
-        });
-        Known { unknown, roots: found.collect() }
+        let (matrices, arrays): (Vec<NodeId>, Vec<NodeId>) =
+            scalars.partition(|id| self.values[id].matrix.is_some());
+        let ids: Vec<MatrixId> = matrices.iter().filter_map(|id| self.values[id].matrix).collect();
+        let evaluated = self.symbols.0.borrow().pairs.matrices.evaluate(&ids);
+        let wholes = matrices.into_iter().zip(evaluated.into_iter().map(Entries::of_matrix));
+        let arrays = arrays.into_iter().map(|id| (id, Entries::of_array(&self.entries(id).values)));
+        Known { unknown, roots: wholes.chain(arrays).collect() }
     }
 
     /// All entries of a node.
@@ -268,9 +280,10 @@ impl Walk<'_> {
         let sizes = || self.ir.shape(id).sizes(1);
         value.entries.get_or_init(|| match (&value.matrix, self.ir.node(id)) {
             (Some(matrix), _) => {
-                let Matrix { error, method, .. } = **matrix;
+                let whole = self.symbols.0.borrow().pairs.matrices.evaluate(&[*matrix]).remove(0);
+                let Evaluated { values, error, method } = whole;
                 let entry = |value: &f64| of_number(Number { value: *value, error, method });
-                Tensor::new(sizes(), matrix.values.iter().map(entry).collect())
+                Tensor::new(sizes(), values.iter().map(entry).collect())
             }
             (None, Node::Map { op, shape, args }) if shape.entries() <= MOST_KETS => {
                 if shape.width > 1 { self.on_copies(*op, shape, args) } else { self.local(id) }
@@ -292,7 +305,7 @@ impl Walk<'_> {
             }
             Node::Reduce { op, arg, stat, width } => {
                 let whole = self.reduced_whole(*op, *arg, stat, width);
-                whole.map_or_else(|| Value::of(self.reduced(id)), |m| Value::of_matrix(Rc::new(m)))
+                whole.map_or_else(|| Value::of(self.reduced(id)), Value::of_matrix)
             }
             _ if shape.width > 0 && entries > MOST_KETS => Value::deferred(),
             Node::Init(init) if shape.width == 1 => {
@@ -335,35 +348,47 @@ impl Walk<'_> {
     }
 
     /// An entrywise operation on matrices as a whole.
-    fn matrix_map(&self, id: NodeId) -> Option<Rc<Matrix>> {
+    fn matrix_map(&self, id: NodeId) -> Option<MatrixId> {
         let Node::Map { op, shape, args } = self.ir.node(id) else { return None };
         if shape.width > 0 || shape.stat.len() != 2 {
             return None;
         }
+        if args.iter().all(|arg| self.values[&arg.node].matrix.is_none()) {
+            return None;
+        }
         let operand = |arg: &Arg| -> Option<Operand> {
-            match (&self.values[&arg.node].matrix, arg.stat.as_slice()) {
-                (Some(matrix), [0, 1]) => Some(Operand::Matrix(matrix.clone())),
+            match (self.values[&arg.node].matrix, arg.stat.as_slice()) {
+                (Some(matrix), [0, 1]) => Some(Operand::Matrix(matrix)),
                 (Some(matrix), [1, 0]) => {
-                    let values = matrix.values.t().to_owned();
-                    Some(Operand::Matrix(Rc::new(Matrix { values, ..**matrix })))
+                    let transposed = self.symbols.0.borrow_mut().pairs.matrices.transposed(matrix);
+                    Some(Operand::Matrix(transposed))
                 }
                 (None, []) => self.entries(arg.node).values[0].number().map(Operand::Number),
                 _ => None,
             }
         };
-        if args.iter().all(|arg| self.values[&arg.node].matrix.is_none()) {
-            return None;
-        }
         let operands: Vec<Operand> = args.iter().map(operand).collect::<Option<_>>()?;
-        let minus = Operand::Number(Number::exact(-1.0));
-        match (op, operands.as_slice()) {
-            (Prim::Neg, [x]) => Operand::product(x, &minus),
-            (Prim::Add, [x, y]) => Operand::sum(x, y, 1.0),
-            (Prim::Sub, [x, y]) => Operand::sum(x, y, -1.0),
-            (Prim::Mul, [x, y]) => Operand::product(x, y),
-            _ => None,
-        }
-        .map(Rc::new)
+        let matrices = &mut self.symbols.0.borrow_mut().pairs.matrices;
+        let [zero, one, minus] = [0.0, 1.0, -1.0].map(Number::exact);
+        let found = match (op, operands.as_slice()) {
+            (Prim::Id, [Operand::Matrix(x)]) => *x,
+            (Prim::Neg, [Operand::Matrix(x)]) => matrices.affine(*x, minus, zero),
+            (Prim::Add, [Operand::Matrix(x), Operand::Matrix(y)]) => matrices.sum([*x, *y], 1.0),
+            (Prim::Sub, [Operand::Matrix(x), Operand::Matrix(y)]) => matrices.sum([*x, *y], -1.0),
+            (Prim::Add, [Operand::Matrix(x), Operand::Number(y)])
+            | (Prim::Add, [Operand::Number(y), Operand::Matrix(x)]) => matrices.affine(*x, one, *y),
+            (Prim::Sub, [Operand::Matrix(x), Operand::Number(y)]) => {
+                matrices.affine(*x, one, y.times(minus))
+            }
+            (Prim::Sub, [Operand::Number(x), Operand::Matrix(y)]) => matrices.affine(*y, minus, *x),
+            (Prim::Mul, [Operand::Matrix(x), Operand::Matrix(y)]) => matrices.product([*x, *y]),
+            (Prim::Mul, [Operand::Matrix(x), Operand::Number(y)])
+            | (Prim::Mul, [Operand::Number(y), Operand::Matrix(x)]) => {
+                matrices.affine(*x, *y, zero)
+            }
+            _ => return None,
+        };
+        Some(found)
     }
 
     /// A mean or a sum of the products of all pairs of two arrays.
@@ -373,7 +398,7 @@ impl Walk<'_> {
         arg: NodeId,
         stat: &[usize],
         width: &[usize],
-    ) -> Option<Matrix> {
+    ) -> Option<MatrixId> {
         let Node::Map { op: Prim::Mul, shape, args } = self.ir.node(arg) else { return None };
         if shape.entries() <= LARGE {
             return None;
@@ -389,7 +414,7 @@ impl Walk<'_> {
                 entries.values.iter().map(|entry| entry.ket(&mut leaves)).collect()
             };
             let (first, second) = (kets(first)?, kets(second)?);
-            return leaves.pairs(&first, &second).map(|found| found.as_ref().clone());
+            return leaves.pairs(&first, &second);
         }
         match (width, shape.width, op, stat) {
             ([], 0, ReduceOp::Sum, [summed]) => self.matrix_product(*summed, [x, y], &shape.stat),
@@ -398,7 +423,7 @@ impl Walk<'_> {
     }
 
     /// Σₖ x[i, k] y[j, k] of numbers, the axes in any order.
-    fn matrix_product(&self, summed: usize, args: [&Arg; 2], sizes: &[usize]) -> Option<Matrix> {
+    fn matrix_product(&self, summed: usize, args: [&Arg; 2], sizes: &[usize]) -> Option<MatrixId> {
         let [first, second] = args.map(|arg| {
             let own = arg.stat.iter().position(|axis| *axis == summed)?;
             let other = arg.stat.get(1 - own.min(1)).copied().filter(|_| arg.stat.len() == 2)?;
@@ -409,19 +434,21 @@ impl Walk<'_> {
             let values = numbers.iter().map(|number| number.value).collect();
             let values = Array2::from_shape_vec(shape, values).ok()?;
             let values = if own == 0 { values.reversed_axes() } else { values };
-            let error = numbers.iter().map(|number| number.error).fold(0.0, f64::max);
-            let method = numbers.iter().map(|number| number.method).max().unwrap_or_default();
-            Some((other, Matrix { values, error, method }))
+            Some((other, Rows::of(values, numbers.into_iter())))
         });
         let ((i, x), (j, y)) = (first?, second?);
-        match i.cmp(&j) {
-            Ordering::Less => Some(pairs::matrix_product(&x, &y)),
-            Ordering::Greater => Some(pairs::matrix_product(&y, &x)),
-            Ordering::Equal => None,
-        }
+        let (x, y) = match i.cmp(&j) {
+            Ordering::Less => (x, y),
+            Ordering::Greater => (y, x),
+            Ordering::Equal => return None,
+        };
+        Some(self.symbols.0.borrow_mut().pairs.matrices.gram(x, y))
     }
 
     fn reduced(&self, id: NodeId) -> Tensor<Entry> {
+        if let Some(combined) = self.combined(id) {
+            return combined;
+        }
         match self.ir.node(id) {
             Node::Reduce { op, arg, stat, width } if !width.is_empty() => {
                 self.mean(*op, *arg, stat, width)
@@ -430,27 +457,58 @@ impl Walk<'_> {
         }
     }
 
+    /// A sum of products of numbers and kets over static axes, without a ket for each product.
+    fn combined(&self, id: NodeId) -> Option<Tensor<Entry>> {
+        let Node::Reduce { op: ReduceOp::Sum, arg, stat, width } = self.ir.node(id) else {
+            return None;
+        };
+        let Node::Map { op: Prim::Mul, shape, args } = self.ir.node(*arg) else { return None };
+        if !width.is_empty() || shape.width > 1 || self.values[arg].entries.get().is_some() {
+            return None;
+        }
+        let sizes = shape.sizes(1);
+        let (tensors, strides) = self.operands(shape, args);
+        let mut products = Vec::with_capacity(shape.entries());
+        for_each_place(&sizes, &strides, |_, places| {
+            let of = |k: usize| tensors[k].values[places[k]];
+            products.push(match (of(0), of(1)) {
+                (Entry::Number(factor), Entry::Ket(ket))
+                | (Entry::Ket(ket), Entry::Number(factor)) => Some((factor, ket)),
+                _ => None,
+            });
+        });
+        let products = products.into_iter().collect::<Option<Vec<(Number, KetId)>>>()?;
+        let mut leaves = self.symbols.0.borrow_mut();
+        let combine = |parts: &[(Number, KetId)]| Entry::of(leaves.kets.combine(parts));
+        Some(Tensor::new(sizes, products).fold(&shape.axes(stat, width), combine))
+    }
+
+    /// Operands with how far one moves in them per step of each axis of the output.
+    fn operands(&self, shape: &Shape, args: &[Arg]) -> (Vec<&Tensor<Entry>>, Vec<Vec<usize>>) {
+        let operand = |arg: &Arg| {
+            let tensor = self.entries(arg.node);
+            let axes = shape.axes(&arg.stat, &arg.width);
+            (tensor, tensor.strides_on(&axes, shape.stat.len() + shape.width))
+        };
+        args.iter().map(operand).unzip()
+    }
+
     /// An entrywise operation on several copies: each operand reads its own.
     fn on_copies(&self, op: Prim, shape: &Shape, args: &[Arg]) -> Tensor<Entry> {
         let sizes = shape.sizes(1);
-        let operand = |arg: &Arg| {
-            let tensor = self.entries(arg.node);
-            (tensor, tensor.strides_on(&shape.axes(&arg.stat, &arg.width), sizes.len()))
-        };
-        let operands: Vec<_> = args.iter().map(operand).collect();
+        let (tensors, strides) = self.operands(shape, args);
         let mut values = Vec::new();
-        for_each_index(&sizes, |at| {
-            let entry =
-                |(arg, (tensor, strides)): (&Arg, &(&Tensor<Entry>, Vec<usize>))| match tensor
-                    .values[place(at, strides)]
-                {
-                    Entry::Ket(ket) => {
-                        let mut leaves = self.symbols.0.borrow_mut();
-                        Entry::of(leaves.kets.with_slots(ket, &arg.width))
-                    }
-                    other => other,
-                };
-            let entries: Vec<Entry> = args.iter().zip(&operands).map(entry).collect();
+        for_each_place(&sizes, &strides, |_, places| {
+            let entry = |((arg, tensor), place): ((&Arg, &&Tensor<Entry>), &usize)| match tensor
+                .values[*place]
+            {
+                Entry::Ket(ket) => {
+                    let mut leaves = self.symbols.0.borrow_mut();
+                    Entry::of(leaves.kets.with_slots(ket, &arg.width))
+                }
+                other => other,
+            };
+            let entries: Vec<Entry> = args.iter().zip(&tensors).zip(places).map(entry).collect();
             values.push(self.symbols.map(op, &entries));
         });
         Tensor::new(sizes, values)

@@ -1,5 +1,6 @@
 //! Samples of particles: replicates, their means, and the errors of these.
 
+use super::each::Each;
 use super::evaluate::{LimitError, LimitOptions};
 use super::exact::Known;
 use super::particles::Particles;
@@ -9,6 +10,7 @@ use crate::ir::{Ir, NodeId};
 use crate::num::rng::Key;
 use ndarray::{ArrayD, Axis, concatenate};
 use rayon::prelude::*;
+use std::rc::Rc;
 
 /// Means over tuples are over independent copies; N × N arrays of more numbers are not kept, because replicates run
 /// beside each other.
@@ -24,9 +26,9 @@ pub(super) struct Size {
 }
 
 /// Means and standard errors of the entries of one root.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Estimate {
-    pub(super) mean: Vec<f64>,
+    pub(super) mean: Rc<Vec<f64>>,
     pub(super) stderr: Vec<f64>,
 }
 
@@ -41,17 +43,14 @@ pub(super) struct Sample {
 pub(super) struct Measured {
     pub(super) whole: Sample,
     pub(super) halves: Sample,
-    pub(super) errors: Vec<Vec<f64>>,
+    pub(super) errors: Vec<Each<f64>>,
 }
 
 impl Measured {
-    /// Of what is known without a sample: these many entries of each root, to be filled in.
-    pub(super) fn nothing(counts: &[usize]) -> Self {
-        let estimate =
-            |count: &usize| Estimate { mean: vec![0.0; *count], stderr: vec![0.0; *count] };
-        let whole = Sample { values: Vec::new(), estimates: counts.iter().map(estimate).collect() };
-        let errors = counts.iter().map(|count| vec![0.0; *count]).collect();
-        Self { halves: whole.clone(), whole, errors }
+    /// Of this many roots that are known without a sample, to be filled in.
+    pub(super) fn nothing(count: usize) -> Self {
+        let whole = Sample { values: Vec::new(), estimates: vec![Estimate::default(); count] };
+        Self { halves: whole.clone(), whole, errors: vec![Each::default(); count] }
     }
 
     /// Puts entries that are known in the place of measured ones.
@@ -59,10 +58,17 @@ impl Measured {
         for (k, root) in roots.iter().enumerate() {
             let Some(entries) = known.entries(*root) else { continue };
             let own = &mut self.whole.estimates[k].mean;
+            if known.is_known(*root) {
+                *own = entries.values.clone();
+                self.errors[k] = entries.errors.clone();
+                continue;
+            }
+            let (own, mut errors) = (Rc::make_mut(own), self.errors[k].to_vec());
             for at in (0..own.len()).filter(|at| entries.is_known(*at)) {
                 own[at] = entries.values[at];
-                self.errors[k][at] = entries.errors[at];
+                errors[at] = entries.errors[at];
             }
+            self.errors[k] = errors.into();
         }
     }
 }
@@ -172,7 +178,7 @@ fn estimate(values: &[Vec<ArrayD<f64>>], root: usize, wide: bool) -> Estimate {
     let stderr = (0..entries)
         .map(|k| if all.len() < 2 { 0.0 } else { (spread(k) / (count - 1.0) / count).sqrt() });
     let stderr = stderr.collect();
-    Estimate { mean, stderr }
+    Estimate { mean: Rc::new(mean), stderr }
 }
 
 /// √(se² + b²) and a floor for rounding.
@@ -180,10 +186,10 @@ pub(super) fn error(mean: f64, stderr: f64, half: f64) -> f64 {
     stderr.hypot(mean - half).hypot(1e-13 * mean.abs())
 }
 
-fn errors(whole: &Sample, halves: &Sample) -> Vec<Vec<f64>> {
+fn errors(whole: &Sample, halves: &Sample) -> Vec<Each<f64>> {
     let one = |(whole, halves): (&Estimate, &Estimate)| {
         let entry = |k: usize| error(whole.mean[k], whole.stderr[k], halves.mean[k]);
-        (0..whole.mean.len()).map(entry).collect()
+        (0..whole.mean.len()).map(entry).collect::<Vec<_>>().into()
     };
     whole.estimates.iter().zip(&halves.estimates).map(one).collect()
 }

@@ -13,14 +13,16 @@
 //!
 //! What is left is the probability of a quadrant. Dependent numbers and variances of 0 need no care.
 
+mod angle;
 mod bivariate;
 mod law;
 
+pub use angle::arc_cosine;
 pub use bivariate::{quadrant, signs};
 pub use law::Normal;
 
 use crate::num::special::{normal_cdf, normal_density};
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::f64::consts::FRAC_1_SQRT_2;
 
 /// A function of one of the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -261,26 +263,6 @@ fn of_waves(waves: &[(Shape, usize)], law: &Normal) -> Mean {
         total = total.plus(height / (1usize << count) as f64, Mean { value: wave, size: 1.0 });
     }
     total
-}
-
-/// E relu(x) relu(y) and E step(x) step(y) for mean 0, from variances and covariance: the arc-cosine kernels of Cho & Saul
-/// (2009), (2π)⁻¹√(ab)(sin θ + (π − θ) cos θ) and (2π)⁻¹(π − θ).
-pub fn arc_cosine(a: f64, b: f64, c: f64) -> (f64, f64) {
-    let size = (a * b).sqrt();
-    if size == 0.0 {
-        return (0.0, 0.0);
-    }
-    let sine = law::difference_of_products(a, b, c, c).max(0.0).sqrt();
-    let rest = libm::atan2(sine, -c); // π − θ
-    let first = if rest < 0.25 { size * small_angle(rest) } else { sine + rest * c };
-    (first / (2.0 * PI), rest / (2.0 * PI))
-}
-
-/// sin x − x cos x, without cancellation.
-fn small_angle(x: f64) -> f64 {
-    let square = x * x;
-    let series = [1.0 / 3.0, -1.0 / 30.0, 1.0 / 840.0, -1.0 / 45_360.0, 1.0 / 3_991_680.0];
-    x * square * series.iter().rev().fold(0.0, |sum, term| sum * square + term)
 }
 
 /// The density at 0 of a Gaussian number.

@@ -82,15 +82,28 @@ pub fn place(at: &[usize], strides: &[usize]) -> usize {
 
 /// Calls `f` with every index of an array of these sizes, the last axis fastest.
 pub fn for_each_index(sizes: &[usize], mut f: impl FnMut(&[usize])) {
+    for_each_place(sizes, &[], |at, _| f(at));
+}
+
+/// Calls `f` with every index of an array of these sizes, the last axis fastest, and where it lies in arrays with these strides.
+pub fn for_each_place(
+    sizes: &[usize],
+    strides: &[Vec<usize>],
+    mut f: impl FnMut(&[usize], &[usize]),
+) {
     let mut at = vec![0; sizes.len()];
+    let mut places = vec![0; strides.len()];
     for _ in 0..sizes.iter().product::<usize>() {
-        f(&at);
+        f(&at, &places);
         for axis in (0..sizes.len()).rev() {
             at[axis] += 1;
+            places.iter_mut().zip(strides).for_each(|(place, strides)| *place += strides[axis]);
             if at[axis] < sizes[axis] {
                 break;
             }
             at[axis] = 0;
+            let back = |strides: &Vec<usize>| strides[axis] * sizes[axis];
+            places.iter_mut().zip(strides).for_each(|(place, strides)| *place -= back(strides));
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each number must lie within |z| < 4 of what is known (Student's t of 8 replicates on the normal scale), and its
 //! error must be small: a term that is missing is many errors away.
 
+mod copies;
 mod edges;
 mod exact;
 mod networks;

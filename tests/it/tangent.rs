@@ -44,7 +44,7 @@ fn limit(text: &str, particles: usize, replicates: usize) -> (Vec<f64>, Vec<f64>
         LimitOptions { particles, most: particles, replicates, ..LimitOptions::default() };
     let limits = evaluate(&checked.facts.leading, &options);
     let limits = limits.unwrap_or_else(|error| panic!("{error}\n{text}"));
-    (limits.outputs[0].values.clone(), limits.outputs[0].errors.clone())
+    (limits.outputs[0].values.clone(), limits.outputs[0].errors.to_vec())
 }
 
 /// E φφ and E φ′φ′ of two Gaussian numbers with covariance [[a, c], [c, b]].

@@ -40,3 +40,16 @@ fn outer_products_are_sums_in_order() {
         }
     }
 }
+
+#[test]
+fn arc_cosines_are_those_of_each_pair() {
+    let wave = |k: usize, rate: f64| libm::sin(k as f64 * rate);
+    let b: Vec<f64> = (0..37).map(|k| 1.5 + wave(k, 0.7)).collect();
+    let c: Vec<f64> = (0..37).map(|k| (2.5 * b[k]).sqrt() * wave(k, 0.3)).collect();
+    let (mut first, mut second, mut least) = (vec![0.0; 37], vec![0.0; 37], f64::INFINITY);
+    arc_cosines(2.5, &b, &c, [&mut first, &mut second], &mut least);
+    for k in 0..37 {
+        assert_eq!((first[k], second[k]), arc_cosine(2.5, b[k], c[k]));
+        assert!(least <= 2.5 * b[k] - c[k] * c[k] + 1e-14);
+    }
+}

@@ -86,6 +86,7 @@ impl Trees {
             Tree::Argument(k) => return Some(vec![Term::power(k)]),
             Tree::Constant(value) => return Some(vec![Term::constant(value.get())]),
             Tree::Apply(op, args) => (op, args),
+            Tree::Table(..) => return None,
         };
         let x = args[0];
         match op {

@@ -8,7 +8,9 @@ use super::number::Number;
 use super::tree::{TreeId, Trees};
 use crate::ir::Prim;
 use indexmap::IndexSet;
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap};
+use smallvec::{SmallVec, smallvec};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 macro_rules! id {
@@ -32,6 +34,9 @@ id! {
     LeafId
 }
 
+/// A form and the copy that it reads.
+pub(super) type Argument = (KetId, usize);
+
 /// A factor of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Atom {
@@ -40,6 +45,8 @@ pub(super) enum Atom {
     Form(KetId),
     /// A function of leaves and forms.
     Function(TreeId, Vec<KetId>),
+    /// A function of leaves and forms on several copies; its factor has the lowest of their slots.
+    Mixed(TreeId, Vec<Argument>),
     /// δ of a form with a constant.
     Delta(KetId),
 }
@@ -53,7 +60,7 @@ pub(super) struct Factor {
 }
 
 /// A product; empty for a constant.
-pub(super) type Monomial = Vec<Factor>;
+pub(super) type Monomial = SmallVec<[Factor; 2]>;
 
 /// Σ c · Π, products in order.
 #[derive(Clone, Debug, Default)]
@@ -63,10 +70,10 @@ pub(super) struct Ket {
 
 impl PartialEq for Ket {
     fn eq(&self, other: &Self) -> bool {
-        let key = |ket: &Self| -> Vec<(Monomial, u64)> {
-            ket.terms.iter().map(|(m, c)| (m.clone(), c.value.to_bits())).collect()
+        let same = |((m, c), (n, d)): (&(Monomial, Number), &(Monomial, Number))| {
+            m == n && c.value.to_bits() == d.value.to_bits()
         };
-        self.terms.len() == other.terms.len() && key(self) == key(other)
+        self.terms.len() == other.terms.len() && self.terms.iter().zip(&other.terms).all(same)
     }
 }
 
@@ -93,10 +100,10 @@ const MOST_ARGUMENTS: usize = 3;
 /// All kets and atoms.
 #[derive(Debug, Default)]
 pub(super) struct Kets {
-    kets: IndexSet<Ket>,
-    atoms: IndexSet<Atom>,
+    kets: IndexSet<Ket, FxBuildHasher>,
+    atoms: IndexSet<Atom, FxBuildHasher>,
     /// Forms by their leaves.
-    forms: HashMap<Vec<AtomId>, Vec<KetId>>,
+    forms: FxHashMap<Vec<AtomId>, Vec<KetId>>,
     pub(super) trees: Trees,
 }
 
@@ -122,29 +129,29 @@ impl Kets {
         &mut self,
         terms: impl IntoIterator<Item = (Monomial, Number)>,
     ) -> Option<KetId> {
-        let mut sums = BTreeMap::<Monomial, Number>::new();
-        for (monomial, number) in terms {
-            match sums.get_mut(&monomial) {
-                Some(sum) => *sum = sum.plus(number),
-                None => {
-                    sums.insert(monomial, number);
-                }
+        let mut terms: Vec<(Monomial, Number)> = terms.into_iter().collect();
+        // stable: equal products are added in the order in which they come
+        terms.sort_by(|(a, _), (b, _)| a.cmp(b));
+        terms.dedup_by(|(next, number), (monomial, sum)| {
+            let equal = next == monomial;
+            if equal {
+                *sum = sum.plus(*number);
             }
-        }
-        sums.retain(|_, number| !number.may_be_zero());
+            equal
+        });
+        terms.retain(|(_, number)| !number.may_be_zero());
         let finite =
-            sums.values().all(|number| number.value.is_finite() && number.error.is_finite());
-        (finite && sums.len() <= MOST_TERMS)
-            .then(|| self.intern(Ket { terms: sums.into_iter().collect() }))
+            terms.iter().all(|(_, number)| number.value.is_finite() && number.error.is_finite());
+        (finite && terms.len() <= MOST_TERMS).then(|| self.intern(Ket { terms }))
     }
 
     pub(super) fn constant(&mut self, number: Number) -> Option<KetId> {
-        self.collect([(Vec::new(), number)])
+        self.collect([(Monomial::new(), number)])
     }
 
     pub(super) fn leaf(&mut self, leaf: LeafId) -> KetId {
         let atom = self.intern_atom(Atom::Leaf(leaf));
-        let monomial = vec![Factor { slot: 0, atom, power: 1 }];
+        let monomial = smallvec![Factor { slot: 0, atom, power: 1 }];
         self.intern(Ket { terms: vec![(monomial, Number::exact(1.0))] })
     }
 
@@ -174,18 +181,31 @@ impl Kets {
         }
         let mut terms = self.get(id).terms.clone();
         for (monomial, _) in &mut terms {
-            monomial.iter_mut().for_each(|factor| factor.slot = slots[factor.slot]);
+            monomial.iter_mut().for_each(|factor| *factor = self.moved(*factor, slots));
             monomial.sort_unstable();
         }
         self.collect(terms)
     }
 
-    /// The only slot that a ket reads: `Err` for several, `Ok(None)` for a constant.
-    fn slot(&self, id: KetId) -> Result<Option<usize>, ()> {
-        let mut slots =
-            self.get(id).terms.iter().flat_map(|(monomial, _)| monomial).map(|f| f.slot);
-        let Some(first) = slots.next() else { return Ok(None) };
-        if slots.all(|slot| slot == first) { Ok(Some(first)) } else { Err(()) }
+    fn moved(&mut self, factor: Factor, slots: &[usize]) -> Factor {
+        let Atom::Mixed(tree, mut arguments) = self.atom(factor.atom).clone() else {
+            return Factor { slot: slots[factor.slot], ..factor };
+        };
+        arguments.iter_mut().for_each(|(_, slot)| *slot = slots[*slot]);
+        Factor { power: factor.power, ..self.mixed(tree, arguments) }
+    }
+
+    fn mixed(&mut self, tree: TreeId, arguments: Vec<Argument>) -> Factor {
+        let slot = arguments.iter().map(|(_, slot)| *slot).min().unwrap_or(0);
+        Factor { slot, atom: self.intern_atom(Atom::Mixed(tree, arguments)), power: 1 }
+    }
+
+    /// All copies that a factor reads.
+    pub(super) fn slots(&self, factor: &Factor) -> Vec<usize> {
+        match self.atom(factor.atom) {
+            Atom::Mixed(_, arguments) => arguments.iter().map(|(_, slot)| *slot).collect(),
+            _ => vec![factor.slot],
+        }
     }
 
     /// A leaf's coefficients, if a ket is Σ c · leaf + constant on slot 0.
@@ -246,22 +266,23 @@ impl Kets {
         monomial.len() == 1 && monomial[0].power == 1 && leaf(&monomial[0])
     }
 
-    /// A ket on slot 0 as one function of forms: linear terms together are one form. `None` with deltas, or too many forms.
-    fn as_function(&mut self, id: KetId, forms: &mut Vec<KetId>) -> Option<TreeId> {
+    /// A ket as one function of forms: linear terms of one copy together are one form. `None` with deltas, or too many forms.
+    fn as_function(&mut self, id: KetId, arguments: &mut Vec<Argument>) -> Option<TreeId> {
         let terms = self.get(id).terms.clone();
         let (linear, rest): (Vec<_>, Vec<_>) =
             terms.into_iter().partition(|(monomial, _)| self.is_linear(monomial));
         let mut total = self.trees.constant(0.0);
-        if !linear.is_empty() {
+        for (slot, linear) in by_slot(linear) {
             let (factor, form) = self.form(linear)?;
-            let argument = self.argument(form, forms)?;
+            let argument = self.argument((form, slot), arguments)?;
             let factor = self.trees.number(factor);
-            total = self.trees.mul(factor, argument);
+            let product = self.trees.mul(factor, argument);
+            total = self.trees.add(total, product);
         }
         for (monomial, number) in rest {
             let mut product = self.trees.number(number);
             for factor in monomial {
-                let tree = self.factor_tree(factor, forms)?;
+                let tree = self.factor_tree(factor, arguments)?;
                 product = self.trees.mul(product, tree);
             }
             total = self.trees.add(total, product);
@@ -269,36 +290,50 @@ impl Kets {
         Some(total)
     }
 
-    fn factor_tree(&mut self, factor: Factor, forms: &mut Vec<KetId>) -> Option<TreeId> {
-        let tree = match self.atom(factor.atom).clone() {
-            Atom::Leaf(leaf) => {
-                let form = self.leaf(leaf);
-                self.argument(form, forms)?
-            }
-            Atom::Form(form) => self.argument(form, forms)?,
-            Atom::Function(tree, own) => {
-                let arguments: Option<Vec<TreeId>> =
-                    own.iter().map(|form| self.argument(*form, forms)).collect();
-                self.trees.with_arguments(tree, &arguments?)
-            }
+    fn factor_tree(&mut self, factor: Factor, arguments: &mut Vec<Argument>) -> Option<TreeId> {
+        let slot = factor.slot;
+        let (tree, own) = match self.atom(factor.atom).clone() {
+            Atom::Leaf(leaf) => (self.trees.argument(0), vec![(self.leaf(leaf), slot)]),
+            Atom::Form(form) => (self.trees.argument(0), vec![(form, slot)]),
+            Atom::Function(tree, own) => (tree, own.into_iter().map(|form| (form, slot)).collect()),
+            Atom::Mixed(tree, own) => (tree, own),
             Atom::Delta(_) => return None,
         };
+        let trees: Option<Vec<TreeId>> =
+            own.into_iter().map(|own| self.argument(own, arguments)).collect();
+        let tree = self.trees.with_arguments(tree, &trees?);
         Some(match factor.power {
             1 => tree,
             power => self.trees.apply(Prim::Pow(i64::from(power).into()), &[tree]),
         })
     }
 
-    fn argument(&mut self, form: KetId, forms: &mut Vec<KetId>) -> Option<TreeId> {
-        let at = forms.iter().position(|own| *own == form).unwrap_or_else(|| {
-            forms.push(form);
-            forms.len() - 1
+    fn argument(&mut self, own: Argument, arguments: &mut Vec<Argument>) -> Option<TreeId> {
+        let at = arguments.iter().position(|other| *other == own).unwrap_or_else(|| {
+            arguments.push(own);
+            arguments.len() - 1
         });
-        (forms.len() <= MOST_ARGUMENTS).then(|| self.trees.argument(at))
+        let count = arguments.iter().filter(|(_, slot)| *slot == own.1).count();
+        (count <= MOST_ARGUMENTS).then(|| self.trees.argument(at))
+    }
+
+    /// A function of forms on any copies as a factor.
+    fn function_of(&mut self, tree: TreeId, arguments: Vec<Argument>) -> Factor {
+        let slot = arguments.first().map_or(0, |(_, slot)| *slot);
+        if arguments.iter().any(|(_, own)| *own != slot) {
+            return self.mixed(tree, arguments);
+        }
+        let forms = arguments.into_iter().map(|(form, _)| form).collect();
+        Factor { slot, atom: self.intern_atom(Atom::Function(tree, forms)), power: 1 }
     }
 
     /// tree(forms) on a slot.
     pub(super) fn function(&mut self, tree: TreeId, forms: &[KetId], slot: usize) -> Option<KetId> {
+        self.on_copies(tree, forms.iter().map(|form| (*form, slot)).collect())
+    }
+
+    /// tree(forms), each on its slot.
+    pub(super) fn on_copies(&mut self, tree: TreeId, arguments: Vec<Argument>) -> Option<KetId> {
         if let Some(value) = self.trees.value(tree) {
             let origin = self.trees.origin(tree);
             let error = origin.error * value.abs();
@@ -307,13 +342,13 @@ impl Kets {
         if self.trees.origin(tree).size > LARGEST {
             return None;
         }
-        let atom = self.intern_atom(Atom::Function(tree, forms.to_vec()));
-        self.collect([(vec![Factor { slot, atom, power: 1 }], Number::exact(1.0))])
+        let factor = self.function_of(tree, arguments);
+        self.collect([(smallvec![factor], Number::exact(1.0))])
     }
 
     pub(super) fn delta(&mut self, form: KetId) -> Option<KetId> {
         let atom = self.intern_atom(Atom::Delta(form));
-        self.collect([(vec![Factor { slot: 0, atom, power: 1 }], Number::exact(1.0))])
+        self.collect([(smallvec![Factor { slot: 0, atom, power: 1 }], Number::exact(1.0))])
     }
 
     /// An entrywise operation.
@@ -350,29 +385,19 @@ impl Kets {
 
     /// The operation as one function.
     fn composed(&mut self, op: Prim, args: &[KetId]) -> Option<KetId> {
-        let mut slot = None;
-        for arg in args {
-            if let Some(own) = self.slot(*arg).ok()? {
-                if slot.is_some_and(|slot| slot != own) {
-                    return None;
-                }
-                slot = Some(own);
-            }
-        }
-        let mut forms = Vec::new();
+        let mut arguments = Vec::new();
         let trees: Option<Vec<TreeId>> =
-            args.iter().map(|arg| self.as_function(*arg, &mut forms)).collect();
+            args.iter().map(|arg| self.as_function(*arg, &mut arguments)).collect();
         let tree = self.trees.apply(op, &trees?);
-        self.function(tree, &forms, slot.unwrap_or(0))
+        self.on_copies(tree, arguments)
     }
 
     /// The only form that a ket is a function of, and its slot; not for linear kets of several terms and constants.
-    fn single(&mut self, id: KetId) -> Option<(KetId, usize)> {
-        let slot = self.slot(id).ok()??;
-        let mut forms = Vec::new();
-        self.as_function(id, &mut forms)?;
-        match forms.as_slice() {
-            [form] => Some((*form, slot)),
+    fn single(&mut self, id: KetId) -> Option<Argument> {
+        let mut arguments = Vec::new();
+        self.as_function(id, &mut arguments)?;
+        match arguments.as_slice() {
+            [own] => Some(*own),
             _ => None,
         }
     }
@@ -426,24 +451,20 @@ impl Kets {
     }
 
     /// Whether two atoms are functions of the same form.
-    fn are_together(&mut self, a: AtomId, b: AtomId) -> bool {
-        let forms = |atom: &Atom| match atom {
-            Atom::Function(_, forms) => Some(forms.clone()),
-            Atom::Leaf(_) | Atom::Form(_) | Atom::Delta(_) => None,
-        };
-        match (forms(self.atom(a)), forms(self.atom(b))) {
-            (Some(a), Some(b)) => a == b,
+    fn are_together(&self, a: AtomId, b: AtomId) -> bool {
+        match (self.atom(a), self.atom(b)) {
+            (Atom::Function(_, a), Atom::Function(_, b)) => a == b,
+            (Atom::Mixed(_, a), Atom::Mixed(_, b)) => a == b,
             _ => false,
         }
     }
 
     fn one_function(&mut self, a: Factor, b: Factor) -> Option<Factor> {
-        let mut forms = Vec::new();
-        let (first, second) = (self.factor_tree(a, &mut forms)?, self.factor_tree(b, &mut forms)?);
+        let mut own = Vec::new();
+        let (first, second) = (self.factor_tree(a, &mut own)?, self.factor_tree(b, &mut own)?);
         let tree = self.trees.mul(first, second);
         let small = self.trees.origin(tree).size <= LARGEST;
-        let atom = self.intern_atom(Atom::Function(tree, forms));
-        small.then_some(Factor { slot: a.slot, atom, power: 1 })
+        small.then(|| self.function_of(tree, own))
     }
 
     /// Terms for a product: everything that is a function of one form in one atom, linear terms in forms.
@@ -455,28 +476,24 @@ impl Kets {
         let (linear, mut rest): (Vec<_>, Vec<_>) =
             terms.into_iter().partition(|(monomial, _)| self.is_linear(monomial));
         if linear.is_empty()
-            && let Some((form, slot)) = self.single(id)
+            && let Some(own) = self.single(id)
         {
-            let mut forms = vec![form];
-            let tree = self.as_function(id, &mut forms)?;
+            let mut arguments = vec![own];
+            let tree = self.as_function(id, &mut arguments)?;
             if self.trees.origin(tree).size > LARGEST {
                 return None;
             }
-            let atom = self.intern_atom(Atom::Function(tree, forms));
-            return Some(vec![(vec![Factor { slot, atom, power: 1 }], Number::exact(1.0))]);
+            let factor = self.function_of(tree, arguments);
+            return Some(vec![(smallvec![factor], Number::exact(1.0))]);
         }
-        let mut slots = BTreeMap::<usize, Vec<(Monomial, Number)>>::new();
-        for (monomial, number) in linear {
-            slots.entry(monomial[0].slot).or_default().push((monomial, number));
-        }
-        for (slot, linear) in slots {
+        for (slot, linear) in by_slot(linear) {
             if linear.len() == 1 {
                 rest.extend(linear);
                 continue;
             }
             let (factor, form) = self.form(linear)?;
             let atom = self.intern_atom(Atom::Form(form));
-            rest.push((vec![Factor { slot, atom, power: 1 }], factor));
+            rest.push((smallvec![Factor { slot, atom, power: 1 }], factor));
         }
         Some(rest)
     }
@@ -498,6 +515,9 @@ impl Kets {
             Atom::Form(form) | Atom::Delta(form) => found.extend(self.leaves(*form)),
             Atom::Function(_, forms) => {
                 forms.iter().for_each(|form| found.extend(self.leaves(*form)));
+            }
+            Atom::Mixed(_, arguments) => {
+                arguments.iter().for_each(|(form, _)| found.extend(self.leaves(*form)));
             }
         }
     }
@@ -536,6 +556,7 @@ impl Kets {
                 None => Some(None),
             },
             Atom::Delta(form) => self.coefficient(form, leaf).is_none().then_some(None),
+            Atom::Mixed(..) => None,
             Atom::Function(tree, forms) => {
                 let mut parts = Vec::new();
                 for (k, form) in forms.iter().enumerate() {
@@ -565,4 +586,13 @@ impl Kets {
         let (leaves, _) = self.affine(form)?;
         leaves.into_iter().find(|(own, _)| *own == leaf).map(|(_, number)| number)
     }
+}
+
+/// Linear terms by the copy that they read.
+fn by_slot(linear: Vec<(Monomial, Number)>) -> BTreeMap<usize, Vec<(Monomial, Number)>> {
+    let mut slots = BTreeMap::<usize, Vec<(Monomial, Number)>>::new();
+    for (monomial, number) in linear {
+        slots.entry(monomial[0].slot).or_default().push((monomial, number));
+    }
+    slots
 }

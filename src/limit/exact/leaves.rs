@@ -3,7 +3,7 @@
 //! Hats of one matrix have the covariances ⟨x|y⟩ of what it was applied to (Def. 2.6.5 of [TP4b]); they are computed when a
 //! mean asks for them.
 
-use super::ket::{KetId, Kets, LeafId, Monomial};
+use super::ket::{Factor, KetId, Kets, LeafId, Monomial};
 use super::mean::{Means, Powers};
 use super::number::{Method, Number};
 use super::pairs::Pairs;
@@ -19,6 +19,8 @@ pub(super) enum Leaf {
     Initial { init: InitId, entry: usize },
     /// The hat of an entry of a product.
     Hat { product: NodeId, entry: usize, family: Family },
+    /// An independent copy of a leaf.
+    Copy { leaf: LeafId, slot: usize },
 }
 
 /// A matrix, and whether its transpose acts.
@@ -34,6 +36,8 @@ pub(super) struct Leaves<'a> {
     leaves: IndexSet<Leaf>,
     /// What the matrix of each hat was applied to.
     inputs: HashMap<LeafId, KetId>,
+    /// Means over some copies of functions that read others too.
+    pub(super) tables: HashMap<(Vec<Factor>, Monomial, Vec<usize>), Option<KetId>>,
     grams: HashMap<(KetId, KetId), Option<Number>>,
     covariances: HashMap<(KetId, KetId), Option<Number>>,
 }
@@ -50,12 +54,13 @@ impl<'a> Leaves<'a> {
             pairs: Pairs::default(),
             leaves: IndexSet::new(),
             inputs: HashMap::new(),
+            tables: HashMap::new(),
             grams: HashMap::new(),
             covariances: HashMap::new(),
         }
     }
 
-    fn id(&mut self, leaf: Leaf) -> LeafId {
+    pub(super) fn id(&mut self, leaf: Leaf) -> LeafId {
         LeafId(u32::try_from(self.leaves.insert_full(leaf).0).expect("memory ends before"))
     }
 
@@ -108,6 +113,7 @@ impl<'a> Leaves<'a> {
         match self.get(leaf) {
             Leaf::Initial { init, .. } => self.ir.init(init).law,
             Leaf::Hat { .. } => Law::Normal,
+            Leaf::Copy { leaf, .. } => self.law_of(leaf),
         }
     }
 
@@ -152,6 +158,9 @@ impl<'a> Leaves<'a> {
                 let (x, y) = (self.inputs[&p], self.inputs[&q]);
                 Some(Some(self.inner(x, y)?))
             }
+            (Leaf::Copy { leaf, slot }, Leaf::Copy { leaf: other, slot: own }) if slot == own => {
+                self.leaf_covariance(leaf, other)
+            }
             (Leaf::Initial { init, .. }, _) if p == q => {
                 let gaussian = self.ir.init(init).law == Law::Normal;
                 Some(gaussian.then(|| Number::exact(1.0)))
@@ -182,6 +191,14 @@ impl<'a> Leaves<'a> {
     }
 
     fn of_monomial(&mut self, monomial: &Monomial) -> Option<Number> {
+        let slots = monomial.iter().flat_map(|factor| self.kets.slots(factor));
+        if let Some(last) = slots.max()
+            && monomial.iter().any(|factor| self.kets.slots(factor).len() > 1)
+        {
+            let ket = self.kets.collect([(monomial.clone(), Number::exact(1.0))])?;
+            let rest = self.mean_over(ket, &[last])?;
+            return self.mean(rest);
+        }
         let mut total = Number::exact(1.0);
         for (_, powers) in by_slot(monomial) {
             total = total.times(self.moment(&powers)?);
@@ -191,25 +208,35 @@ impl<'a> Leaves<'a> {
 
     /// E over some copies; those that are left are renumbered in order.
     pub(super) fn mean_over(&mut self, id: KetId, slots: &[usize]) -> Option<KetId> {
+        let mut factors = self.kets.get(id).terms.iter().flat_map(|(monomial, _)| monomial);
+        let mixed = factors.any(|factor| self.kets.slots(factor).len() > 1);
+        if mixed && slots.len() > 1 {
+            // one after the other each mean may be a function of one number, as in a chain f(a, b) g(b, c)
+            let mut order = slots.to_vec();
+            order.sort_unstable_by(|a, b| b.cmp(a));
+            let by_one = order.iter().try_fold(id, |ket, slot| self.mean_over(ket, &[*slot]));
+            if by_one.is_some() {
+                return by_one;
+            }
+        }
         let mut parts = Vec::new();
         let one = Number::exact(1.0);
         for (monomial, number) in self.kets.get(id).terms.clone() {
-            let (averaged, kept): (Monomial, Monomial) =
-                monomial.into_iter().partition(|factor| slots.contains(&factor.slot));
+            let (averaged, kept, crossing) = self.split(&monomial, slots);
             let factor = number.times(self.of_monomial(&averaged)?);
             if factor.value == 0.0 && factor.error == 0.0 {
                 continue;
             }
+            let mut ket = self.kets.collect([(kept, one)])?;
+            if let Some(crossing) = crossing {
+                let table = self.tabulated(&crossing, slots)?;
+                ket = self.kets.product(ket, table)?;
+            }
             let below = |slot: usize| slots.iter().filter(|own| **own < slot).count();
-            let kept: Monomial = kept
-                .into_iter()
-                .map(|mut factor| {
-                    factor.slot -= below(factor.slot);
-                    factor
-                })
-                .collect();
-            let ket = self.kets.collect([(kept, one)])?;
-            parts.push((factor, ket));
+            let factors = self.kets.get(ket).terms.iter().flat_map(|(monomial, _)| monomial);
+            let last = factors.flat_map(|factor| self.kets.slots(factor)).max().unwrap_or(0);
+            let places: Vec<usize> = (0..=last).map(|slot| slot - below(slot)).collect();
+            parts.push((factor, self.kets.with_slots(ket, &places)?));
         }
         self.kets.combine(&parts)
     }

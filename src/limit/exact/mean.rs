@@ -143,9 +143,10 @@ impl Leaves<'_> {
 
     fn groups(&mut self, powers: &Powers) -> Option<Vec<Group>> {
         let forms_of = |atom: &Atom, leaf: KetId| match atom {
-            Atom::Leaf(_) => vec![leaf],
-            Atom::Form(form) | Atom::Delta(form) => vec![*form],
-            Atom::Function(_, forms) => forms.clone(),
+            Atom::Leaf(_) => Some(vec![leaf]),
+            Atom::Form(form) | Atom::Delta(form) => Some(vec![*form]),
+            Atom::Function(_, forms) => Some(forms.clone()),
+            Atom::Mixed(..) => None,
         };
         let mut groups: Vec<(Group, Powers)> = Vec::new();
         for (atom, power) in powers {
@@ -154,7 +155,7 @@ impl Leaves<'_> {
                 Atom::Leaf(leaf) => self.kets.leaf(leaf),
                 _ => KetId(0),
             };
-            let forms = forms_of(&own, leaf);
+            let forms = forms_of(&own, leaf)?;
             let mut merged = (Group { forms, ..Group::default() }, vec![(*atom, *power)]);
             let mut apart = Vec::new();
             for group in groups {
@@ -214,6 +215,7 @@ impl Leaves<'_> {
                     group.linear.extend(std::iter::repeat_n(k, *power as usize));
                 }
                 Atom::Delta(form) => group.deltas.push(at(&group, form)),
+                Atom::Mixed(..) => unreachable!("means are over one copy"),
                 Atom::Function(tree, forms) => {
                     let forms = forms.iter().map(|form| at(&group, *form)).collect();
                     group.functions.push((tree, forms, *power));
@@ -432,11 +434,12 @@ impl Leaves<'_> {
         }
         let mut functions = Vec::new();
         let mut kinks = Vec::new();
-        let mut far = false;
+        let (mut far, mut tabulated) = (false, false);
         for (tree, forms, power) in &group.functions {
             let compiled = self.compiled(*tree);
             functions.extend(std::iter::repeat_n((compiled, forms.clone()), *power as usize));
             far |= self.grows(*tree);
+            tabulated |= self.kets.trees.is_tabulated(*tree);
             if let [form] = forms.as_slice() {
                 let points = self.kets.trees.kinks(*tree);
                 kinks.extend(points.into_iter().map(|at| (vec![(*form, 1.0)], -at)));
@@ -445,6 +448,10 @@ impl Leaves<'_> {
             for (row, at) in self.kets.trees.planes(*tree, forms.len()) {
                 kinks.push((forms.iter().copied().zip(row).collect(), at));
             }
+        }
+        if far && tabulated {
+            // tables do not reach as far
+            return None;
         }
         let functions = functions.iter().map(|(f, forms)| (f.as_ref(), forms.clone())).collect();
         let integrand = Integrand { functions, linear: group.linear.clone(), kinks, far };
@@ -472,6 +479,7 @@ impl Leaves<'_> {
         match self.kets.trees.get(tree) {
             Tree::Apply(Prim::Exp | Prim::Powf, _) => true,
             Tree::Apply(_, args) => args.iter().any(|arg| self.grows(*arg)),
+            Tree::Table(_, arg) => self.grows(*arg),
             Tree::Argument(_) | Tree::Constant(_) => false,
         }
     }

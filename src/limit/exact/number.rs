@@ -64,9 +64,11 @@ impl Number {
 
     /// An entrywise operation; its error is infinite near a jump or a pole.
     pub fn map(op: Prim, args: &[Self]) -> Self {
-        let scaled = |x: &Self| Scaled { value: x.value, scale: x.error / UNIT };
-        let args_scaled: Vec<Scaled> = args.iter().map(scaled).collect();
-        let Scaled { value, scale } = ARITHMETIC.map(op, &args_scaled);
+        let mut scaled = [Scaled { value: 0.0, scale: 0.0 }; Prim::MOST_ARGUMENTS];
+        for (scaled, x) in scaled.iter_mut().zip(args) {
+            *scaled = Scaled { value: x.value, scale: x.error / UNIT };
+        }
+        let Scaled { value, scale } = ARITHMETIC.map(op, &scaled[..args.len()]);
         let method = args.iter().map(|x| x.method).max().unwrap_or_default();
         let exact = args.iter().all(|x| x.error == 0.0);
         let free =

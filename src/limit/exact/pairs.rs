@@ -6,22 +6,14 @@
 
 use super::ket::{Atom, AtomId, KetId, LeafId};
 use super::leaves::{Leaf, Leaves};
+use super::matrix::{Evaluated, Matrices, MatrixId, Rows};
 use super::number::{Method, Number};
 use super::tree::{Tree, TreeId};
 use crate::ir::{InitId, Law, Prim};
-use crate::num::gaussian::arc_cosine;
 use ndarray::Array2;
-use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::rc::Rc;
-
-/// A matrix with one bound for the errors of its entries.
-#[derive(Clone, Debug)]
-pub(super) struct Matrix {
-    pub(super) values: Array2<f64>,
-    pub(super) error: f64,
-    pub(super) method: Method,
-}
 
 /// A family of leaves that is independent of all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,16 +22,48 @@ enum Source {
     Hat(super::leaves::Family),
 }
 
-/// One factor of the same term of each ket of an array.
-#[derive(Clone, Debug)]
-struct Part {
+/// A factor that can stand in a product of pairs.
+#[derive(Debug)]
+struct Single {
     /// The function; `None` for a linear factor.
     function: Option<TreeId>,
     /// What it is a function of.
+    form: KetId,
+    sources: Vec<Source>,
+}
+
+impl Single {
+    /// What is the same for each ket of an array.
+    fn key(&self) -> (Option<TreeId>, &[Source]) {
+        (self.function, &self.sources)
+    }
+}
+
+/// One factor of the same term of each ket of an array.
+#[derive(Clone, Debug)]
+struct Part {
+    function: Option<TreeId>,
     forms: Vec<KetId>,
     atoms: Vec<AtomId>,
     sources: Vec<Source>,
 }
+
+impl Single {
+    /// Of an array without kets yet.
+    fn part(&self) -> Part {
+        let Self { function, sources, .. } = self;
+        Part { function: *function, sources: sources.clone(), forms: vec![], atoms: vec![] }
+    }
+}
+
+impl Part {
+    fn key(&self) -> (Option<TreeId>, &[Source]) {
+        (self.function, &self.sources)
+    }
+}
+
+/// The factors of a term of one ket.
+type Factors = Vec<(AtomId, Rc<Single>)>;
 
 /// The same term of each ket.
 #[derive(Clone, Debug)]
@@ -49,14 +73,17 @@ struct Terms {
 }
 
 /// Both arc-cosine kernels of two arrays of forms.
-type Angles = (Rc<Matrix>, Rc<Matrix>);
+type Angles = [MatrixId; 2];
 
 /// Matrices that were asked for.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
-    products: HashMap<[Vec<KetId>; 2], Option<Rc<Matrix>>>,
-    covariances: HashMap<[Vec<KetId>; 2], Option<Rc<Matrix>>>,
+    pub(super) matrices: Matrices,
+    products: HashMap<[Vec<KetId>; 2], Option<MatrixId>>,
+    covariances: HashMap<[Vec<KetId>; 2], Option<MatrixId>>,
     angles: HashMap<[Vec<KetId>; 2], Option<Angles>>,
+    singles: FxHashMap<AtomId, Option<Rc<Single>>>,
+    by_source: FxHashMap<KetId, Option<Rc<BySource>>>,
 }
 
 /// The sources of one form and, in each, its leaves with their coefficients.
@@ -64,17 +91,17 @@ type BySource = Vec<(Source, Vec<(LeafId, Number)>)>;
 
 impl Leaves<'_> {
     /// E aᵢ bⱼ.
-    pub(super) fn pairs(&mut self, a: &[KetId], b: &[KetId]) -> Option<Rc<Matrix>> {
+    pub(super) fn pairs(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
         let key = [a.to_vec(), b.to_vec()];
         if let Some(known) = self.pairs.products.get(&key) {
-            return known.clone();
+            return *known;
         }
-        let found = self.products_of(a, b).map(Rc::new);
-        self.pairs.products.insert(key, found.clone());
+        let found = self.products_of(a, b);
+        self.pairs.products.insert(key, found);
         found
     }
 
-    fn products_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<Matrix> {
+    fn products_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
         let (x, y) = (self.terms(a)?, self.terms(b)?);
         let mut total = None;
         for first in &x {
@@ -82,57 +109,73 @@ impl Leaves<'_> {
                 if let Some(product) = self.term_product(first, second)? {
                     total = Some(match total {
                         None => product,
-                        Some(total) => sum(&total, &product, 1.0),
+                        Some(total) => self.pairs.matrices.sum([total, product], 1.0),
                     });
                 }
             }
         }
-        Some(total.unwrap_or_else(|| zero(a.len(), b.len())))
+        Some(total.unwrap_or_else(|| self.pairs.matrices.constant([a.len(), b.len()], 0.0)))
     }
 
     /// Kets as sums of terms that all of them have.
     fn terms(&mut self, kets: &[KetId]) -> Option<Vec<Terms>> {
         let mut all: Vec<Terms> = Vec::new();
         for (k, id) in kets.iter().enumerate() {
-            let mut own = Vec::new();
+            let mut own: Vec<(Number, Factors)> = Vec::new();
             for (monomial, number) in self.kets.get(*id).terms.clone() {
-                let mut parts = Vec::new();
+                let mut factors = Vec::new();
                 for factor in monomial {
-                    let one = self.part(factor.atom)?;
-                    parts.extend(std::iter::repeat_n(one, factor.power as usize));
+                    let one = (factor.atom, self.single(factor.atom)?);
+                    factors.extend(std::iter::repeat_n(one, factor.power as usize));
                     if factor.slot != 0 {
                         return None;
                     }
                 }
-                parts.sort_by(|a, b| (a.function, &a.sources).cmp(&(b.function, &b.sources)));
-                own.push(Terms { factors: vec![number], parts });
+                factors.sort_by(|(_, a), (_, b)| a.key().cmp(&b.key()));
+                own.push((number, factors));
             }
-            let signature = |terms: &Terms| -> Vec<(Option<TreeId>, Vec<Source>)> {
-                terms.parts.iter().map(|part| (part.function, part.sources.clone())).collect()
-            };
-            own.sort_by_key(signature);
+            own.sort_by(|(_, a), (_, b)| {
+                let (a, b) = (a.iter().map(|(_, one)| one), b.iter().map(|(_, one)| one));
+                a.map(|one| one.key()).cmp(b.map(|one| one.key()))
+            });
             if k == 0 {
-                all = own;
-                continue;
+                let term = |(_, factors): &(Number, Factors)| Terms {
+                    factors: Vec::new(),
+                    parts: factors.iter().map(|(_, one)| one.part()).collect(),
+                };
+                all = own.iter().map(term).collect();
             }
             if own.len() != all.len() {
                 return None;
             }
-            for (terms, own) in all.iter_mut().zip(own) {
-                if signature(terms) != signature(&own) {
+            for (terms, (number, factors)) in all.iter_mut().zip(own) {
+                terms.factors.push(number);
+                if factors.len() != terms.parts.len() {
                     return None;
                 }
-                terms.factors.extend(own.factors);
-                for (part, own) in terms.parts.iter_mut().zip(own.parts) {
-                    part.forms.extend(own.forms);
-                    part.atoms.extend(own.atoms);
+                for (part, (atom, one)) in terms.parts.iter_mut().zip(factors) {
+                    if part.key() != one.key() {
+                        return None;
+                    }
+                    part.forms.push(one.form);
+                    part.atoms.push(atom);
                 }
             }
         }
         Some(all)
     }
 
-    fn part(&mut self, atom: AtomId) -> Option<Part> {
+    /// An atom as a factor in products of pairs.
+    fn single(&mut self, atom: AtomId) -> Option<Rc<Single>> {
+        if let Some(known) = self.pairs.singles.get(&atom) {
+            return known.clone();
+        }
+        let found = self.single_of(atom).map(Rc::new);
+        self.pairs.singles.insert(atom, found.clone());
+        found
+    }
+
+    fn single_of(&mut self, atom: AtomId) -> Option<Single> {
         let (function, form) = match self.kets.atom(atom).clone() {
             Atom::Leaf(leaf) => (None, self.kets.leaf(leaf)),
             Atom::Form(form) => (None, form),
@@ -141,10 +184,10 @@ impl Leaves<'_> {
                 let (core, scale) = self.unscaled(tree);
                 (Some(core), self.kets.combine(&[(scale, *form)])?)
             }
-            Atom::Delta(_) => return None,
+            Atom::Delta(_) | Atom::Mixed(..) => return None,
         };
-        let sources: Vec<Source> = self.by_source(form)?.into_iter().map(|(s, _)| s).collect();
-        Some(Part { function, forms: vec![form], atoms: vec![atom], sources })
+        let sources = self.by_source(form)?.iter().map(|(source, _)| *source).collect();
+        Some(Single { function, form, sources })
     }
 
     /// A function of c·x as a function of x, and c.
@@ -170,6 +213,7 @@ impl Leaves<'_> {
         match trees.get(tree) {
             Tree::Argument(_) => found.push((1.0, tree)),
             Tree::Constant(_) => {}
+            Tree::Table(_, arg) => self.scales(*arg, argument, found),
             Tree::Apply(Prim::Mul, args) if args[1] == argument => match trees.value(args[0]) {
                 Some(scale) => found.push((scale, tree)),
                 None => args.iter().for_each(|arg| self.scales(*arg, argument, found)),
@@ -181,7 +225,16 @@ impl Leaves<'_> {
     }
 
     /// A form without a constant, by families. `None` with entries that are not Gaussian.
-    fn by_source(&self, form: KetId) -> Option<BySource> {
+    fn by_source(&mut self, form: KetId) -> Option<Rc<BySource>> {
+        if let Some(known) = self.pairs.by_source.get(&form) {
+            return known.clone();
+        }
+        let found = self.by_source_of(form).map(Rc::new);
+        self.pairs.by_source.insert(form, found.clone());
+        found
+    }
+
+    fn by_source_of(&self, form: KetId) -> Option<BySource> {
         let (leaves, constant) = self.kets.affine(form)?;
         let mut found: BySource = Vec::new();
         for (leaf, number) in leaves {
@@ -189,7 +242,7 @@ impl Leaves<'_> {
                 Leaf::Initial { init, .. } if self.law_of(leaf) == Law::Normal => {
                     Source::Initial(init)
                 }
-                Leaf::Initial { .. } => return None,
+                Leaf::Initial { .. } | Leaf::Copy { .. } => return None,
                 Leaf::Hat { family, .. } => Source::Hat(family),
             };
             match found.iter_mut().find(|(own, _)| *own == source) {
@@ -202,7 +255,7 @@ impl Leaves<'_> {
     }
 
     /// The product of two terms; `Some(None)` where it vanishes.
-    fn term_product(&mut self, x: &Terms, y: &Terms) -> Option<Option<Matrix>> {
+    fn term_product(&mut self, x: &Terms, y: &Terms) -> Option<Option<MatrixId>> {
         // groups of dependent parts, by side and position
         let mut groups: Vec<Vec<(bool, usize)>> = Vec::new();
         let part = |(second, k): (bool, usize)| if second { &y.parts[k] } else { &x.parts[k] };
@@ -235,17 +288,12 @@ impl Leaves<'_> {
                 _ => return None,
             }
         }
-        let mut kernels = kernels.into_iter();
-        let mut total = match kernels.next() {
-            Some(first) => first.as_ref().clone(),
-            None => {
-                Matrix { values: Array2::ones((x.factors.len(), y.factors.len())), ..zero(0, 0) }
-            }
-        };
-        for kernel in kernels {
-            total = product(&total, &kernel);
-        }
-        Some(Some(scaled(total, &scales)))
+        let size = [x.factors.len(), y.factors.len()];
+        let matrices = &mut self.pairs.matrices;
+        let both = |x, y| matrices.product([x, y]);
+        let total = kernels.into_iter().reduce(both);
+        let total = total.unwrap_or_else(|| self.pairs.matrices.constant(size, 1.0));
+        Some(Some(self.pairs.matrices.scaled(total, scales)))
     }
 
     /// For each ket E of the product of some parts.
@@ -265,14 +313,14 @@ impl Leaves<'_> {
     }
 
     /// E of a function of each first form and one of each second.
-    fn kernel(&mut self, x: &Part, y: &Part) -> Option<Rc<Matrix>> {
+    fn kernel(&mut self, x: &Part, y: &Part) -> Option<MatrixId> {
         match (self.shape_of(x), self.shape_of(y)) {
             (Some(Kernel::Linear), Some(Kernel::Linear)) => self.covariances(&x.forms, &y.forms),
             (Some(first), Some(second)) if first == second => {
-                let (relu, step) = self.angles(&x.forms, &y.forms)?;
+                let [relu, step] = self.angles(&x.forms, &y.forms)?;
                 Some(if first == Kernel::Step { step } else { relu })
             }
-            _ => self.by_entries(x, y).map(Rc::new),
+            _ => self.by_entries(x, y),
         }
     }
 
@@ -290,9 +338,10 @@ impl Leaves<'_> {
     }
 
     /// Entry by entry.
-    fn by_entries(&mut self, x: &Part, y: &Part) -> Option<Matrix> {
+    fn by_entries(&mut self, x: &Part, y: &Part) -> Option<MatrixId> {
         let (rows, columns) = (x.atoms.len(), y.atoms.len());
-        let mut found = zero(rows, columns);
+        let values = Array2::zeros((rows, columns));
+        let mut found = Evaluated { values, error: 0.0, method: Method::Exact };
         for i in 0..rows {
             for j in 0..columns {
                 let (a, b) = (x.atoms[i].min(y.atoms[j]), x.atoms[i].max(y.atoms[j]));
@@ -303,110 +352,81 @@ impl Leaves<'_> {
                 found.method = found.method.max(number.method);
             }
         }
-        Some(found)
+        Some(self.pairs.matrices.entries(found))
     }
 
     /// Arc-cosine kernels of order 1 and 0 of all pairs of forms.
     fn angles(&mut self, a: &[KetId], b: &[KetId]) -> Option<Angles> {
         let key = [a.to_vec(), b.to_vec()];
         if let Some(known) = self.pairs.angles.get(&key) {
-            return known.clone();
+            return *known;
         }
-        let found = self.angles_of(a, b).map(|(relu, step)| (Rc::new(relu), Rc::new(step)));
-        self.pairs.angles.insert(key, found.clone());
+        let found = self.angles_of(a, b);
+        self.pairs.angles.insert(key, found);
         found
     }
 
-    fn angles_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<(Matrix, Matrix)> {
-        let covariances = self.covariances(a, b)?;
-        let variances = |leaves: &mut Self, forms: &[KetId]| -> Option<Vec<Number>> {
-            forms.iter().map(|form| leaves.form_covariance(*form, *form)).collect()
+    fn angles_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<Angles> {
+        let covariance = self.covariances(a, b)?;
+        let variances = if a == b {
+            let own = self.pairs.matrices.diagonal(covariance);
+            [own.clone(), own]
+        } else {
+            let [x, y] = [a, b].map(|forms| -> Option<Vec<Number>> {
+                forms.iter().map(|form| self.form_covariance(*form, *form)).collect()
+            });
+            [x?, y?]
         };
-        let (x, y) = match a == b {
-            true => {
-                let own = (0..a.len()).map(|k| Number {
-                    value: covariances.values[[k, k]],
-                    error: covariances.error,
-                    method: covariances.method,
-                });
-                let own: Vec<Number> = own.collect();
-                (own.clone(), own)
-            }
-            false => (variances(self, a)?, variances(self, b)?),
-        };
-        let count = b.len();
-        let mut first = vec![0.0; a.len() * count];
-        let mut second = first.clone();
-        let rows = first.par_chunks_mut(count).zip(second.par_chunks_mut(count)).enumerate();
-        let between = &covariances.values;
-        // the largest error of an angle by one of a covariance, 1/√(pq − c²)
-        let most = rows.map(|(i, (first, second))| {
-            let mut most = 0.0_f64;
-            for j in if a == b { i } else { 0 }..count {
-                let (p, q, c) = (x[i].value, y[j].value, between[[i, j]]);
-                if a[i] == b[j] {
-                    (first[j], second[j]) = (0.5 * p, if p > 0.0 { 0.5 } else { 0.0 });
-                    continue;
-                }
-                (first[j], second[j]) = arc_cosine(p, q, c);
-                most = most.max(1.0 / (p * q - c * c).max(f64::EPSILON * p * q));
-            }
-            most
-        });
-        let most = most.reduce(|| 0.0, f64::max).max(0.0).sqrt();
-        let shape = (a.len(), count);
-        let mut matrices =
-            [first, second].map(|values| Array2::from_shape_vec(shape, values).expect("all rows"));
-        if a == b {
-            matrices.iter_mut().for_each(mirror);
+        let mut places: HashMap<KetId, Vec<usize>> = HashMap::new();
+        for (j, form) in b.iter().enumerate() {
+            places.entry(*form).or_default().push(j);
         }
-        let largest = x.iter().chain(&y).map(|number| number.value).fold(0.0, f64::max);
-        let error = x.iter().chain(&y).map(|number| number.error).fold(covariances.error, f64::max);
-        // no angle is off by more than this, however near two inputs are
-        let angle = ((error + f64::EPSILON * largest) * most).min(1.0) + f64::EPSILON;
-        let method = covariances.method.max(Method::ClosedForm);
-        let [first, second] = matrices;
-        Some((
-            Matrix { values: first, error: error + 4.0 * f64::EPSILON * largest, method },
-            Matrix { values: second, error: angle, method },
-        ))
+        let same = |(i, form)| places.get(form).into_iter().flatten().map(move |j| [i, *j]);
+        let same = a.iter().enumerate().flat_map(same).collect();
+        Some(self.pairs.matrices.arc_cosines(covariance, variances, same))
     }
 
     /// Cov(aᵢ, bⱼ).
-    fn covariances(&mut self, a: &[KetId], b: &[KetId]) -> Option<Rc<Matrix>> {
+    fn covariances(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
         let key = [a.to_vec(), b.to_vec()];
         if let Some(known) = self.pairs.covariances.get(&key) {
-            return known.clone();
+            return *known;
         }
-        let found = self.covariances_of(a, b).map(Rc::new);
-        self.pairs.covariances.insert(key, found.clone());
+        let found = self.covariances_of(a, b);
+        self.pairs.covariances.insert(key, found);
         found
     }
 
-    fn covariances_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<Matrix> {
-        let by_source = |leaves: &Self, forms: &[KetId]| -> Option<Vec<BySource>> {
-            forms.iter().map(|form| leaves.by_source(*form)).collect()
+    fn covariances_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
+        let mut by_source = |forms: &[KetId]| -> Option<Vec<Rc<BySource>>> {
+            forms.iter().map(|form| self.by_source(*form)).collect()
         };
-        let (x, y) = (by_source(self, a)?, by_source(self, b)?);
-        let mut sources: Vec<Source> = x.iter().flatten().map(|(source, _)| *source).collect();
+        let (x, y) = (by_source(a)?, by_source(b)?);
+        let both = x.iter().chain(&y);
+        let mut sources: Vec<Source> =
+            both.flat_map(|own| own.iter().map(|(source, _)| *source)).collect();
         sources.sort_unstable();
         sources.dedup();
         let mut total = None;
         for source in sources {
+            let (x, y) = (of_source(&x, source), of_source(&y, source));
             let part = match source {
-                Source::Initial(_) => initial(&of_source(&x, source), &of_source(&y, source)),
-                Source::Hat(_) => self.hats(&of_source(&x, source), &of_source(&y, source))?,
+                Source::Initial(_) => {
+                    let [x, y] = coefficients([&x, &y]);
+                    self.pairs.matrices.gram(x, y)
+                }
+                Source::Hat(_) => self.hats(&x, &y)?,
             };
             total = Some(match total {
                 None => part,
-                Some(total) => sum(&total, &part, 1.0),
+                Some(total) => self.pairs.matrices.sum([total, part], 1.0),
             });
         }
-        Some(total.unwrap_or_else(|| zero(a.len(), b.len())))
+        Some(total.unwrap_or_else(|| self.pairs.matrices.constant([a.len(), b.len()], 0.0)))
     }
 
     /// Of hats of one matrix, at most one in each form.
-    fn hats(&mut self, x: &[&[(LeafId, Number)]], y: &[&[(LeafId, Number)]]) -> Option<Matrix> {
+    fn hats(&mut self, x: &[&[(LeafId, Number)]], y: &[&[(LeafId, Number)]]) -> Option<MatrixId> {
         let single =
             |leaves: &Self, all: &[&[(LeafId, Number)]]| -> Option<(Vec<KetId>, Vec<Number>)> {
                 let one = |own: &&[(LeafId, Number)]| match own {
@@ -417,7 +437,7 @@ impl Leaves<'_> {
             };
         let ((a, p), (b, q)) = (single(self, x)?, single(self, y)?);
         let gram = self.pairs(&a, &b)?;
-        Some(scaled(gram.as_ref().clone(), &[p, q]))
+        Some(self.pairs.matrices.scaled(gram, [p, q]))
     }
 }
 
@@ -428,118 +448,25 @@ enum Kernel {
     Step,
 }
 
-fn of_source(all: &[BySource], source: Source) -> Vec<&[(LeafId, Number)]> {
-    let one = |own: &'_ BySource| -> Option<usize> { own.iter().position(|(s, _)| *s == source) };
+fn of_source(all: &[Rc<BySource>], source: Source) -> Vec<&[(LeafId, Number)]> {
+    let one = |own: &BySource| -> Option<usize> { own.iter().position(|(s, _)| *s == source) };
     all.iter().map(|own| one(own).map_or(&[][..], |k| own[k].1.as_slice())).collect()
 }
 
-/// Of independent initial entries: C Cᵀ.
-fn initial(x: &[&[(LeafId, Number)]], y: &[&[(LeafId, Number)]]) -> Matrix {
+/// Of independent initial entries, C Cᵀ: their coefficients as rows.
+fn coefficients([x, y]: [&[&[(LeafId, Number)]]; 2]) -> [Rows; 2] {
     let mut leaves: Vec<LeafId> =
         x.iter().chain(y).flat_map(|own| own.iter().map(|(l, _)| *l)).collect();
     leaves.sort_unstable();
     leaves.dedup();
-    let dense = |all: &[&[(LeafId, Number)]]| {
+    [x, y].map(|all| {
         let mut matrix = Array2::zeros((all.len(), leaves.len()));
-        for (row, own) in all.iter().enumerate() {
+        for (mut row, own) in matrix.rows_mut().into_iter().zip(all) {
             for (leaf, factor) in *own {
                 let column = leaves.binary_search(leaf).expect("all leaves are there");
-                matrix[[row, column]] = factor.value;
+                row[column] = factor.value;
             }
         }
-        matrix
-    };
-    let of = |all: &[&[(LeafId, Number)]]| {
-        let numbers = || all.iter().flat_map(|own| own.iter().map(|(_, number)| number));
-        let error = numbers().map(|number| number.error).fold(0.0, f64::max);
-        let method = numbers().map(|number| number.method).max().unwrap_or_default();
-        Matrix { values: dense(all), error, method }
-    };
-    matrix_product(&of(x), &of(y))
-}
-
-pub(super) fn zero(rows: usize, columns: usize) -> Matrix {
-    Matrix { values: Array2::zeros((rows, columns)), error: 0.0, method: Method::Exact }
-}
-
-/// xᵢ Kᵢⱼ yⱼ.
-fn scaled(mut kernel: Matrix, [x, y]: &[Vec<Number>; 2]) -> Matrix {
-    let one = |numbers: &[Number]| numbers.iter().all(|x| x.value == 1.0 && x.error == 0.0);
-    if one(x) && one(y) {
-        return kernel;
-    }
-    let size = |numbers: &[Number]| numbers.iter().map(|n| n.value.abs()).fold(0.0, f64::max);
-    let worst = |numbers: &[Number]| numbers.iter().map(|n| n.error).fold(0.0, f64::max);
-    let whole = largest(&kernel.values);
-    let carried = size(x) * worst(y) + size(y) * worst(x) + f64::EPSILON * size(x) * size(y);
-    kernel.error = kernel.error * size(x) * size(y) + whole * carried;
-    kernel.method = x.iter().chain(y).map(|number| number.method).fold(kernel.method, Method::max);
-    for (mut row, x) in kernel.values.rows_mut().into_iter().zip(x) {
-        row.iter_mut().zip(y).for_each(|(entry, y)| *entry *= x.value * y.value);
-    }
-    kernel
-}
-
-fn largest(values: &Array2<f64>) -> f64 {
-    let mut lanes = [0.0_f64; 8];
-    for row in values.rows() {
-        for (k, x) in row.iter().enumerate() {
-            lanes[k % 8] = if x.abs() > lanes[k % 8] { x.abs() } else { lanes[k % 8] };
-        }
-    }
-    lanes.into_iter().fold(0.0, f64::max)
-}
-
-/// x + sign · y, entry by entry.
-pub(super) fn sum(x: &Matrix, y: &Matrix, sign: f64) -> Matrix {
-    let mut values = x.values.clone();
-    values.zip_mut_with(&y.values, |x, y| *x += sign * y);
-    let error = x.error + y.error + f64::EPSILON * largest(&values);
-    Matrix { values, error, method: x.method.max(y.method) }
-}
-
-/// Entry by entry.
-pub(super) fn product(x: &Matrix, y: &Matrix) -> Matrix {
-    let sizes = (largest(&x.values), largest(&y.values));
-    let mut values = x.values.clone();
-    values.zip_mut_with(&y.values, |x, y| *x *= y);
-    let error = x.error * sizes.1 + y.error * sizes.0 + f64::EPSILON * sizes.0 * sizes.1;
-    Matrix { values, error, method: x.method.max(y.method) }
-}
-
-/// factor · x + sign · y.
-pub(super) fn shifted(x: &Matrix, factor: f64, y: Number, sign: f64) -> Matrix {
-    let values = x.values.mapv(|x| factor * x + sign * y.value);
-    let error = x.error + y.error + f64::EPSILON * largest(&values);
-    Matrix { values, error, method: x.method.max(y.method) }
-}
-
-/// factor · x.
-pub(super) fn multiple(x: &Matrix, factor: Number) -> Matrix {
-    let values = x.values.mapv(|x| factor.value * x);
-    let size = largest(&x.values);
-    let error =
-        x.error * factor.value.abs() + (factor.error + f64::EPSILON * factor.value.abs()) * size;
-    Matrix { values, error, method: x.method.max(factor.method) }
-}
-
-/// X Yᵀ.
-pub(super) fn matrix_product(x: &Matrix, y: &Matrix) -> Matrix {
-    let count = x.values.ncols() as f64;
-    let norm = |m: &Matrix| {
-        m.values.rows().into_iter().map(|row| row.dot(&row)).fold(0.0, f64::max).sqrt()
-    };
-    let rounding = f64::EPSILON * count.sqrt() * norm(x) * norm(y);
-    let carried = count.sqrt() * (x.error * norm(y) + y.error * norm(x));
-    let method = x.method.max(y.method);
-    Matrix { values: x.values.dot(&y.values.t()), error: rounding + carried, method }
-}
-
-/// The upper half below.
-fn mirror(values: &mut Array2<f64>) {
-    for i in 0..values.nrows() {
-        for j in 0..i {
-            values[[i, j]] = values[[j, i]];
-        }
-    }
+        Rows::of(matrix, all.iter().flat_map(|own| own.iter().map(|(_, number)| *number)))
+    })
 }

@@ -15,6 +15,7 @@ impl Trees {
                 return Some(Slope { regular, jumps: Vec::new() });
             }
             Tree::Constant(_) => return Some(Slope { regular: zero, jumps: Vec::new() }),
+            Tree::Table(table, arg) => return self.slope_of_table(id, table, arg, k),
             Tree::Apply(op, args) => (op, args),
         };
         let slopes: Option<Vec<Slope>> = args.iter().map(|arg| self.slope(*arg, k)).collect();
@@ -50,6 +51,16 @@ impl Trees {
             }
         }
         Some(total)
+    }
+
+    /// A tabulated function is smooth.
+    fn slope_of_table(&mut self, id: TreeId, table: usize, arg: TreeId, k: usize) -> Option<Slope> {
+        let inner = self.slope(arg, k)?;
+        if !inner.jumps.is_empty() {
+            return None;
+        }
+        let outer = self.table_slope(table, arg, self.origin(id).error);
+        Some(Slope { regular: self.mul(outer, inner.regular), jumps: Vec::new() })
     }
 
     /// What an operation jumps by where its argument is 0, and that argument.

@@ -2,9 +2,11 @@
 
 use super::number::{Method, Number};
 use crate::ir::{Exponent, Prim, Real};
+use crate::num::chebyshev::Chebyshev;
 use crate::num::quadrature::{reaching_grid, sign_changes};
 use indexmap::IndexMap;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// A tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +21,8 @@ pub(super) enum Tree {
     Constant(Real),
     /// An operation on trees.
     Apply(Prim, Vec<TreeId>),
+    /// A tabulated function of a tree.
+    Table(usize, TreeId),
 }
 
 /// What is known of the numbers in a tree.
@@ -57,6 +61,9 @@ const REACH: f64 = 1e4;
 pub(super) struct Trees {
     nodes: IndexMap<Tree, Origin>,
     kinks: HashMap<TreeId, Vec<f64>>,
+    tables: Vec<Rc<Chebyshev>>,
+    /// Derivatives of tables.
+    slopes: HashMap<usize, usize>,
 }
 
 impl Trees {
@@ -125,6 +132,44 @@ impl Trees {
         self.intern(Tree::Apply(op, args.to_vec()), origin)
     }
 
+    /// A tabulated function of a tree; its error counts relative to the mean of its absolute value, which is `size`.
+    pub(super) fn table(&mut self, table: Chebyshev, argument: TreeId, size: f64) -> TreeId {
+        let error = table.error / size;
+        self.tables.push(Rc::new(table));
+        self.of_table(self.tables.len() - 1, argument, error)
+    }
+
+    fn of_table(&mut self, table: usize, argument: TreeId, error: f64) -> TreeId {
+        let own = self.origin(argument);
+        let method = own.method.max(Method::Quadrature);
+        let origin =
+            Origin { error: own.error.max(error), method, size: own.size.saturating_add(1) };
+        let tree = match self.value(argument) {
+            Some(value) => Tree::Constant(Real::new(self.tables[table].value(value))),
+            None => Tree::Table(table, argument),
+        };
+        self.intern(tree, origin)
+    }
+
+    /// The derivative of a tabulated function at the same tree.
+    pub(super) fn table_slope(&mut self, table: usize, argument: TreeId, error: f64) -> TreeId {
+        let slope = *self.slopes.entry(table).or_insert_with(|| {
+            self.tables.push(Rc::new(self.tables[table].derivative()));
+            self.tables.len() - 1
+        });
+        let worse = self.tables[slope].error / self.tables[table].error.max(f64::MIN_POSITIVE);
+        self.of_table(slope, argument, error * worse)
+    }
+
+    /// Whether a tabulated function is in a tree.
+    pub(super) fn is_tabulated(&self, id: TreeId) -> bool {
+        match self.get(id) {
+            Tree::Argument(_) | Tree::Constant(_) => false,
+            Tree::Apply(_, args) => args.iter().any(|arg| self.is_tabulated(*arg)),
+            Tree::Table(..) => true,
+        }
+    }
+
     pub(super) fn sub(&mut self, a: TreeId, b: TreeId) -> TreeId {
         self.apply(Prim::Sub, &[a, b])
     }
@@ -147,6 +192,10 @@ impl Trees {
                     args.iter().map(|arg| self.with_arguments(*arg, arguments)).collect();
                 self.apply(op, &args)
             }
+            Tree::Table(table, arg) => {
+                let moved = self.with_arguments(arg, arguments);
+                self.of_table(table, moved, self.origin(id).error)
+            }
         }
     }
 
@@ -161,6 +210,10 @@ impl Trees {
                 let args: Vec<TreeId> = args.iter().map(|arg| self.with(*arg, old, new)).collect();
                 self.apply(op, &args)
             }
+            Tree::Table(table, arg) => {
+                let moved = self.with(arg, old, new);
+                self.of_table(table, moved, self.origin(id).error)
+            }
         }
     }
 
@@ -168,7 +221,7 @@ impl Trees {
     pub(super) fn affine(&self, id: TreeId) -> Option<(usize, f64, f64)> {
         match self.get(id) {
             Tree::Argument(k) => Some((*k, 1.0, 0.0)),
-            Tree::Constant(_) => None,
+            Tree::Constant(_) | Tree::Table(..) => None,
             Tree::Apply(op, args) => {
                 let value = |k: usize| self.value(args[k]);
                 let of = |k: usize| self.affine(args[k]);
@@ -203,6 +256,8 @@ impl Trees {
         match self.get(id) {
             Tree::Argument(_) => Odd,
             Tree::Constant(_) => Even,
+            Tree::Table(_, arg) if self.parity(*arg) == Even => Even,
+            Tree::Table(..) => None,
             Tree::Apply(op, args) => {
                 let of = |k: usize| self.parity(args[k]);
                 if args.iter().all(|arg| self.parity(*arg) == Even) {
@@ -233,7 +288,17 @@ impl Trees {
 
     /// Trees at whose zeros the function has a kink, a jump or a narrow feature.
     fn features(&mut self, id: TreeId, found: &mut Vec<TreeId>) {
-        let Tree::Apply(op, args) = self.get(id).clone() else { return };
+        let (op, args) = match self.get(id).clone() {
+            Tree::Apply(op, args) => (op, args),
+            Tree::Table(table, arg) => {
+                self.features(arg, found);
+                if self.tables[table].is_split_at_zero() {
+                    found.push(arg);
+                }
+                return;
+            }
+            Tree::Argument(_) | Tree::Constant(_) => return,
+        };
         args.iter().for_each(|arg| self.features(*arg, found));
         let at = match op {
             Prim::Abs
@@ -301,6 +366,7 @@ impl Trees {
                 Some((unit, 0.0))
             }
             Tree::Constant(c) => Some((vec![0.0; arguments], c.get())),
+            Tree::Table(..) => None,
             Tree::Apply(op, args) => {
                 let of = |k: usize| self.plane(args[k], arguments);
                 match op {
@@ -331,6 +397,7 @@ enum Step {
     Argument(usize),
     Constant(f64),
     Apply(Prim, [usize; 3], usize),
+    Table(Rc<Chebyshev>, usize),
 }
 
 impl Compiled {
@@ -359,6 +426,10 @@ impl Compiled {
                 }
                 Step::Apply(*op, at, args.len())
             }
+            Tree::Table(table, arg) => {
+                let at = Self::add(trees, *arg, steps, known);
+                Step::Table(trees.tables[*table].clone(), at)
+            }
         };
         steps.push(step);
         known.insert(id, steps.len() - 1);
@@ -372,6 +443,7 @@ impl Compiled {
             values.push(match step {
                 Step::Argument(k) => arguments[*k],
                 Step::Constant(value) => *value,
+                Step::Table(table, at) => table.value(values[*at]),
                 Step::Apply(op, at, count) => {
                     op.eval(&at.map(|k| *values.get(k).unwrap_or(&0.0))[..*count])
                 }
@@ -391,6 +463,7 @@ impl Compiled {
             let values = match step {
                 Step::Argument(k) => *arguments[*k],
                 Step::Constant(value) => [*value; N],
+                Step::Table(table, at) => scratch[*at].map(|x| table.value(x)),
                 Step::Apply(Prim::Mul, [a, b, _], _) => {
                     std::array::from_fn(|k| scratch[*a][k] * scratch[*b][k])
                 }

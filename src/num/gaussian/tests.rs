@@ -1,6 +1,7 @@
 //! Closed forms against what is known by heart; against integrals they are tested in `tests/it/limits`.
 
 use super::*;
+use std::f64::consts::PI;
 
 fn law(mean: &[f64], covariance: &[&[f64]]) -> Normal {
     Normal::new(mean.to_vec(), covariance.iter().map(|row| row.to_vec()).collect())

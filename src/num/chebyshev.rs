@@ -1,0 +1,180 @@
+//! Piecewise Chebyshev interpolants on an interval (Trefethen, Approximation Theory and Approximation Practice, 2013).
+
+use std::cell::Cell;
+use std::f64::consts::PI;
+
+/// On each piece Σ cₖ Tₖ; at its ends outside.
+#[derive(Clone, Debug)]
+pub struct Chebyshev {
+    /// From left to right.
+    pieces: Vec<Piece>,
+    /// A bound of the error anywhere in the interval.
+    pub error: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Piece {
+    coefficients: Vec<f64>,
+    low: f64,
+    high: f64,
+    error: f64,
+}
+
+/// Points less one of the first grid of a piece, and of the last.
+const DEGREES: (usize, usize) = (16, 128);
+/// The last quarter of the coefficients, relative to the largest value, when a grid is enough.
+const ENOUGH: f64 = 2e-14;
+/// More pieces are not made.
+const MOST_PIECES: usize = 100;
+
+impl Chebyshev {
+    /// Interpolates values, which have an error bound each. Pieces are halved, the first one at 0, until the coefficients of each die
+    /// out; `None` if they do not, or if there is no value.
+    pub fn new(
+        [low, high]: [f64; 2],
+        mut f: impl FnMut(f64) -> Option<(f64, f64)>,
+    ) -> Option<Self> {
+        let largest = Cell::new(0.0_f64);
+        let (mut pieces, mut pending) = (Vec::new(), vec![[low, high]]);
+        while let Some([low, high]) = pending.pop() {
+            if let Some(piece) = Piece::new([low, high], &largest, &mut f)? {
+                pieces.push(piece);
+                continue;
+            }
+            if pieces.len() + pending.len() >= MOST_PIECES {
+                return None;
+            }
+            // functions of products are rarely smooth at 0
+            let middle = if low < 0.0 && high > 0.0 { 0.0 } else { 0.5 * (low + high) };
+            pending.push([middle, high]);
+            pending.push([low, middle]);
+        }
+        let error = pieces.iter().map(|piece: &Piece| piece.error).fold(0.0, f64::max);
+        Some(Self { pieces, error })
+    }
+
+    /// The value.
+    pub fn value(&self, x: f64) -> f64 {
+        let at = self.pieces.partition_point(|piece| piece.high < x).min(self.pieces.len() - 1);
+        self.pieces[at].value(x)
+    }
+
+    /// Whether two pieces meet at 0.
+    pub fn is_split_at_zero(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.low == 0.0)
+    }
+
+    /// The derivative.
+    pub fn derivative(&self) -> Self {
+        let pieces: Vec<Piece> = self.pieces.iter().map(Piece::derivative).collect();
+        let error = pieces.iter().map(|piece| piece.error).fold(0.0, f64::max);
+        Self { pieces, error }
+    }
+}
+
+impl Piece {
+    /// `Some(None)` where the last grid is not enough.
+    fn new(
+        [low, high]: [f64; 2],
+        largest: &Cell<f64>,
+        f: &mut impl FnMut(f64) -> Option<(f64, f64)>,
+    ) -> Option<Option<Self>> {
+        let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
+        let worst = Cell::new(0.0_f64);
+        let mut at = |k: usize, degree: usize| -> Option<f64> {
+            let (value, own) = f(middle + half * libm::cos(PI * k as f64 / degree as f64))?;
+            worst.set(worst.get().max(own));
+            largest.set(largest.get().max(value.abs()));
+            value.is_finite().then_some(value)
+        };
+        let mut degree = DEGREES.0;
+        let mut values: Vec<f64> = (0..=degree).map(|k| at(k, degree)).collect::<Option<_>>()?;
+        loop {
+            let coefficients = coefficients(&values);
+            let rest: f64 = coefficients[degree - degree / 4..].iter().map(|c| c.abs()).sum();
+            if rest <= ENOUGH * largest.get() {
+                // the norm of interpolation at these points is at most 1 + 2/π log(degree + 1) (Theorem 15.2)
+                let norm = 1.0 + 2.0 / PI * libm::log(degree as f64 + 1.0);
+                let error = rest + norm * worst.get() + 4.0 * f64::EPSILON * largest.get();
+                return Some(Some(Self { coefficients, low, high, error }));
+            }
+            if degree == DEGREES.1 {
+                return Some(None);
+            }
+            degree *= 2;
+            let old = std::mem::take(&mut values);
+            for k in 0..=degree {
+                values.push(if k % 2 == 0 { old[k / 2] } else { at(k, degree)? });
+            }
+        }
+    }
+
+    /// By Clenshaw's recurrence.
+    fn value(&self, x: f64) -> f64 {
+        let x = ((2.0 * x - self.low - self.high) / (self.high - self.low)).clamp(-1.0, 1.0);
+        let (mut next, mut after) = (0.0, 0.0);
+        for c in self.coefficients[1..].iter().rev() {
+            (next, after) = (2.0 * x * next - after + c, next);
+        }
+        x * next - after + self.coefficients[0]
+    }
+
+    /// Its error is bounded by Markov's inequality: degree²/half times that of the interpolant.
+    fn derivative(&self) -> Self {
+        let half = 0.5 * (self.high - self.low);
+        let degree = self.coefficients.len() - 1;
+        let mut slopes = vec![0.0; degree + 2];
+        for k in (1..=degree).rev() {
+            slopes[k - 1] = slopes[k + 1] + 2.0 * k as f64 * self.coefficients[k];
+        }
+        slopes[0] *= 0.5;
+        slopes.truncate(degree);
+        slopes.iter_mut().for_each(|slope| *slope /= half);
+        let error = self.error * (degree * degree) as f64 / half;
+        Self { coefficients: slopes, error, ..*self }
+    }
+}
+
+/// From values at cos(π k/N).
+fn coefficients(values: &[f64]) -> Vec<f64> {
+    let degree = values.len() - 1;
+    let cosines: Vec<f64> =
+        (0..2 * degree).map(|k| libm::cos(PI * k as f64 / degree as f64)).collect();
+    let one = |j: usize| {
+        let term = |k: usize| {
+            let weight = if k == 0 || k == degree { 0.5 } else { 1.0 };
+            weight * values[k] * cosines[j * k % (2 * degree)]
+        };
+        let sum: f64 = (0..=degree).map(term).sum();
+        sum * if j == 0 || j == degree { 1.0 } else { 2.0 } / degree as f64
+    };
+    (0..=degree).map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interpolants_have_their_errors() {
+        let f = |x: f64| libm::tanh(x) * libm::cos(2.0 * x);
+        let table = Chebyshev::new([-5.0, 7.0], |x| Some((f(x), 1e-16))).expect("it is smooth");
+        let slope = table.derivative();
+        assert!(table.error < 1e-12 && slope.error < 1e-8, "{} {}", table.error, slope.error);
+        for k in 0..200 {
+            let x = -5.0 + 0.06 * f64::from(k);
+            assert!((table.value(x) - f(x)).abs() <= table.error, "{x}");
+            let (s, c) = (libm::sin(2.0 * x), libm::cos(2.0 * x));
+            let known = c / libm::pow(libm::cosh(x), 2.0) - 2.0 * libm::tanh(x) * s;
+            assert!((slope.value(x) - known).abs() <= slope.error, "{x}");
+        }
+        assert_eq!(table.value(9.0), table.value(7.0));
+        let bent =
+            Chebyshev::new([-1.0, 2.0], |x| Some((x.abs(), 0.0))).expect("it is smooth beside 0");
+        let smooth =
+            Chebyshev::new([-1.0, 2.0], |x| Some((libm::exp(x), 0.0))).expect("it is smooth");
+        assert!(bent.is_split_at_zero() && !smooth.is_split_at_zero());
+        assert!((bent.value(-0.3) - 0.3).abs() < 1e-15 && (bent.value(0.7) - 0.7).abs() < 1e-15);
+        assert!(Chebyshev::new([-1.0, 1.0], |x| Some((libm::sin(1e6 * x), 0.0))).is_none());
+    }
+}

@@ -1,0 +1,70 @@
+//! OuterNonlins whose functions mix neurons: means over copies, tabulated in the number that is left.
+
+use super::assert_close;
+use super::limits_by;
+use crate::quadrature::normal_mean;
+use tpc::limit::Rungs;
+use tpc::num::special::{normal_cdf, normal_density};
+
+/// Without particles, and to 1e-10.
+fn assert_exact(text: &str, known: &[(&str, f64)]) {
+    let found = limits_by(text, 4096, Rungs::Exact);
+    for (name, known) in known {
+        let (value, error) = found[*name];
+        assert!((value - known).abs() <= error + 1e-14, "{name}: {value} ± {error:e}, not {known}");
+        assert!(error < 1e-10, "{name} ± {error:e}");
+    }
+    assert_close(text, &limits_by(text, 2048, Rungs::Particles), 0.1, known);
+}
+
+#[test]
+fn means_over_copies_are_functions_of_one_number() {
+    let text = "init W : mat ~ N(0, 1/n);\ninit x, z : vec ~ N(0, 1);\n\
+                let y[a] = mean[b](cos(x[a] * x[b]));\n\
+                let p[a] = mean[b](relu(x[a] - z[b]) * (1 + 3 * z[b]));\n\
+                let h = W @ y;\nlet back = W.T @ (h^3);\nlet both = mean[a, b](cos(x[a] * z[b]) * z[a]^2);\n\
+                output avg(y) as \"y\", avg(y^2) as \"y2\", avg(h^2) as \"h2\", avg(y * back) as \"back\",\n\
+                avg(p) as \"p\", avg(p * tanh(x)) as \"px\", both;";
+    // E cos(t x) = e^(−t²/2); E relu(t − z) = t Φ(t) + φ(t), and E z relu(t − z) = −Φ(t)
+    let y2 = 1.0 / 3.0f64.sqrt();
+    let p = |t: f64| t * normal_cdf(t) + normal_density(t) - 3.0 * normal_cdf(t);
+    assert_exact(
+        text,
+        &[
+            ("y", 0.5f64.sqrt()),
+            ("y2", y2),
+            ("h2", y2),
+            // W.T h³ = hat + 3 y E h²
+            ("back", 3.0 * y2 * y2),
+            ("p", normal_mean(p)),
+            ("px", normal_mean(|t| p(t) * libm::tanh(t))),
+            ("both", 0.5f64.sqrt()),
+        ],
+    );
+}
+
+#[test]
+fn the_number_may_be_a_function_of_several_forms() {
+    // what an adaptive optimizer does to one sample: d x/(|d x| + 1) for each pair of neurons
+    let text = "init W : mat ~ N(0, 1/n);\ninit x, v, h : vec ~ N(0, 1);\nlet d = v * relu'(h);\n\
+                let s[a] = mean[b](d[a] * x[b] / (abs(d[a] * x[b]) + 1) * x[b]);\nlet g = W @ s;\n\
+                output avg(v * s) as \"vs\", avg(g^2) as \"g2\", avg(v * s * h) as \"vsh\";";
+    let inner = |v: f64| normal_mean(|x: f64| v * x * x / ((v * x).abs() + 1.0));
+    let vs = 0.5 * normal_mean(|v| v * inner(v));
+    let half = 1.0 / (2.0 * std::f64::consts::PI).sqrt(); // E relu(h)
+    assert_exact(
+        text,
+        &[("vs", vs), ("g2", 0.5 * normal_mean(|v| inner(v).powi(2))), ("vsh", 2.0 * half * vs)],
+    );
+}
+
+#[test]
+fn copies_of_dependent_kets_stay_dependent() {
+    // g and h are hats of one matrix; each copy of them has their covariance, and copies are independent
+    let text = "init W : mat ~ N(0, 1/n);\ninit x, z : vec ~ N(0, 1);\nlet g = W @ x;\nlet h = W @ (x + z);\n\
+                let y[a] = mean[b](sin(g[a] * g[b]) * h[b]);\nlet q[a] = mean[b, c](cos(g[a] + g[b] * h[c]) * h[b]);\n\
+                output avg(y * h) as \"yh\", avg(q * q) as \"qq\";";
+    // E sin(t g) h = Cov(g, h) t e^(−t²/2); E cos(t + g h′) h = −sin t · E sin(g h′) h = −sin t · E h′ e^(−h′²/2) = 0 by h′ → −h′
+    let y = |t: f64| t * libm::exp(-0.5 * t * t);
+    assert_exact(text, &[("yh", normal_mean(|t| y(t) * t)), ("qq", 0.0)]);
+}
