@@ -4,6 +4,7 @@ pub mod chebyshev;
 pub mod gaussian;
 pub mod quadrature;
 pub mod rng;
+pub mod sobol;
 pub mod special;
 pub mod stats;
 pub mod tensor;
