@@ -8,10 +8,12 @@ mod each;
 mod evaluate;
 mod exact;
 mod explain;
+mod forms;
 mod particles;
 mod random;
 mod risks;
 mod sample;
+mod spaces;
 pub mod symbolic;
 mod tails;
 

@@ -152,11 +152,12 @@ pub(super) struct Accuracy {
     /// The error to reach, relative to max(1, |value|); particles are doubled until it is
     #[arg(long, value_name = "ERROR", value_parser = positive)]
     pub(super) tol: Option<f64>,
-    /// Particles to begin with, whatever they cost; otherwise 4096, or fewer where they would take too long
+    /// Particles of each replicate to begin with, whatever they cost, best a power of two; otherwise 4096, or fewer where
+    /// they would take too long. Without --blocks there are more where a program applies its matrices to many vectors
     #[arg(long, value_name = "N", value_parser = at_least::<16>)]
     pub(super) particles: Option<usize>,
-    /// Blocks of so many particles that share every mean but those over pairs of particles; otherwise 1, or more where
-    /// a program applies its matrices to many vectors
+    /// Blocks of these particles, of at least 16 each: means over pairs of particles stay inside a block, all others are
+    /// over all blocks; otherwise blocks have 512 particles where most work is with pairs
     #[arg(long, value_name = "B", value_parser = at_least::<1>)]
     pub(super) blocks: Option<usize>,
     /// Independent replicates

@@ -151,8 +151,8 @@ fn report<'a>(
         n => {
             let Limits { blocks, replicates, random, .. } = limits;
             let kind = if *random { "draws" } else { "replicates" };
-            let blocks = if *blocks > 1 { format!("{blocks} blocks × ") } else { String::new() };
-            format!("{n} particles × {blocks}{replicates} {kind}, seed {}", options.seed)
+            let blocks = if *blocks > 1 { format!(" in {blocks} blocks") } else { String::new() };
+            format!("{n} particles{blocks} × {replicates} {kind}, seed {}", options.seed)
         }
     };
     let json = if needs.json {

@@ -2,11 +2,13 @@
 
 use super::each::Each;
 use super::exact::{Known, Method, known};
+use super::forms::Forms;
 use super::random::RandomLaw;
 use super::risks::{Risk, risks};
 use super::sample::{EXECUTION, Estimate, Measured, Part, Sample, Size, error, measured, run};
+use super::spaces::columns;
 use super::tails::tails;
-use crate::codegen::{ExecError, estimate as cost, initial_matrix};
+use crate::codegen::{ExecError, estimate as cost};
 use crate::ir::{Ir, Node, NodeId, Prim, Program};
 use crate::num::stats::{Moments, Summary};
 use ndarray::ArrayD;
@@ -19,11 +21,11 @@ pub struct LimitOptions {
     pub tol: Option<f64>,
     /// The seed of the particles.
     pub seed: u64,
-    /// The number of particles to begin with.
+    /// The number of particles of each replicate to begin with; more where a program has many columns.
     pub particles: usize,
     /// The largest number of particles to try.
     pub most: usize,
-    /// Blocks of so many particles in each replicate; without a number, as many as the columns of the program need.
+    /// Blocks of these particles; without a number, as suits the program.
     pub blocks: Option<usize>,
     /// Independent replicates, at least 2.
     pub replicates: usize,
@@ -52,17 +54,34 @@ pub enum Rungs {
 }
 
 impl LimitOptions {
-    /// Whether so many particles are too many or take too long.
-    fn excludes(&self, ir: &Ir, roots: &[NodeId], size: Size) -> bool {
-        let runs = (self.replicates * size.blocks) as f64;
-        let taken = || cost(ir, roots, size.n, &EXECUTION, false);
-        size.n > self.most || taken().is_ok_and(|taken| taken.evaluations * runs > self.effort)
+    /// The size to begin with: fewer particles than were asked for where those take too long.
+    fn first_size(&self, asked: &Forms) -> Size {
+        if !is_sampled(&asked.ir, &asked.roots) {
+            return NOTHING_RANDOM;
+        }
+        let mut particles = self.particles.min(self.most);
+        while particles / 2 >= FEWEST && self.excludes(asked, self.size(asked, particles)) {
+            particles /= 2;
+        }
+        self.size(asked, particles)
     }
 
-    /// n particles in as many blocks as were asked for, or as keep the number of columns a small part of all particles.
-    fn size(&self, ir: &Ir, roots: &[NodeId], n: usize) -> Size {
-        let enough = (columns(ir, roots) * PER_COLUMN).div_ceil(n).next_power_of_two();
-        Size { n, blocks: self.blocks.unwrap_or(enough) }
+    /// Whether this takes too long.
+    fn excludes(&self, asked: &Forms, size: Size) -> bool {
+        let runs = (self.replicates * size.blocks) as f64;
+        evaluations(asked, size.n) * runs > self.effort
+    }
+
+    /// So many particles in as many blocks as were asked for. Otherwise blocks are small where most work is with pairs of
+    /// particles, and there are more where the columns of a space need more particles.
+    fn size(&self, asked: &Forms, particles: usize) -> Size {
+        if let Some(blocks) = self.blocks {
+            return Size { n: particles.div_ceil(blocks).max(SMALLEST), blocks };
+        }
+        let n = if has_pairs(asked) { particles.min(BLOCK) } else { particles };
+        let columns = columns(&asked.ir, &asked.roots).into_iter().max().unwrap_or(0);
+        let enough = particles.max(columns * PER_COLUMN);
+        Size { n, blocks: enough.div_ceil(n).next_power_of_two() }
     }
 }
 
@@ -83,7 +102,12 @@ impl Default for LimitOptions {
     }
 }
 
-/// Particles in all blocks for each column of a program, at least: the bias is of the order of 1 over this.
+/// The fewest particles in a block.
+const SMALLEST: usize = 16;
+/// Particles in a block where there is work for every pair of them. A mean over the second particle has a random error of
+/// this to the power −1/2, but what it is used for is averaged over all blocks.
+const BLOCK: usize = 512;
+/// Particles in all blocks for each column of a space, at least: the bias is of the order of 1 over this.
 const PER_COLUMN: usize = 2;
 /// Roots of an `expect`: expression, value, deviation.
 const EXPECT_ROOTS: usize = 3;
@@ -91,6 +115,8 @@ const EXPECT_ROOTS: usize = 3;
 const TAIL_PARTICLES: usize = 1024;
 /// With fewer particles a limit says nothing.
 const FEWEST: usize = 256;
+/// One particle shows what does not depend on any.
+const NOTHING_RANDOM: Size = Size { n: 1, blocks: 1 };
 
 /// The limit of one output.
 #[derive(Clone, Debug)]
@@ -133,9 +159,9 @@ pub struct Limits {
     pub outputs: Vec<LimitOutput>,
     /// In source order.
     pub expects: Vec<Expected>,
-    /// Particles of each block in the end; 0 if nothing had to be sampled.
+    /// Particles of each replicate in the end; 0 if nothing had to be sampled.
     pub particles: usize,
-    /// Blocks in each replicate.
+    /// Blocks that they are in.
     pub blocks: usize,
     /// Replicates.
     pub replicates: usize,
@@ -202,37 +228,32 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     let risks = risks(&mut ir, &roots);
     let known = known_values(&ir, &roots, &risks, options)?;
     let asked = to_sample(&mut ir, &roots, &known);
-    let samples = asked.iter().any(|root| is_sampled(&ir, *root));
-    let random = is_random(&ir, &asked);
+    let samples = is_sampled(&asked.ir, &asked.roots);
+    let random = is_random(&asked.ir, &asked.roots);
     let replicates = if random { options.draws } else { options.replicates };
     let options = &LimitOptions { replicates, ..options.clone() };
-    let mut size = Size { n: 1, blocks: 1 };
-    if samples {
-        size = options.size(&ir, &asked, options.particles);
-        while size.n / 2 >= FEWEST && options.excludes(&ir, &asked, size) {
-            size = options.size(&ir, &asked, size.n / 2);
-        }
-    }
-    check_memory(&ir, &asked, size, options)?;
+    let mut size = options.first_size(&asked);
+    check_memory(&asked, size, options)?;
     check_risks(&mut ir, &risks, &known, options)?;
-    check_tails(&ir, &roots, size.n.max(TAIL_PARTICLES).min(options.particles), options)?;
+    check_tails(&ir, &roots, size, options)?;
     loop {
-        let measured = measured_or_known(&ir, (&roots, &asked), &known, size, options)?;
+        let measured = measured_or_known(&roots, &asked, &known, size, options)?;
         let Measured { whole, errors, .. } = &measured;
         let met = options.tol.is_none_or(|tol| is_met(whole, errors, tol));
         let enough = met && are_decided(program, errors);
-        let twice = Size { n: 2 * size.n, ..size };
+        let twice = options.size(&asked, 2 * size.particles());
         if enough
             || !samples
             || random
-            || options.excludes(&ir, &asked, twice)
-            || check_memory(&ir, &asked, twice, options).is_err()
+            || twice.particles() > options.most
+            || options.excludes(&asked, twice)
+            || check_memory(&asked, twice, options).is_err()
         {
             let (outputs, expects) = collect(program, &ir, &roots, measured, known);
             return Ok(Limits {
                 outputs,
                 expects,
-                particles: if samples { size.n } else { 0 },
+                particles: if samples { size.particles() } else { 0 },
                 blocks: size.blocks,
                 replicates: if samples { options.replicates.max(2) } else { 1 },
                 random,
@@ -264,19 +285,20 @@ fn known_values(
     }
 }
 
-/// The roots, zeros in the place of those that are known.
-fn to_sample(ir: &mut Ir, roots: &[NodeId], known: &Known) -> Vec<NodeId> {
+/// What has to be sampled for the roots: zeros in the place of those that are known.
+fn to_sample(ir: &mut Ir, roots: &[NodeId], known: &Known) -> Forms {
     let one = |root: &NodeId| match known.is_known(*root) {
         true => ir.zeros(ir.shape(*root).clone()),
         false => *root,
     };
-    roots.iter().map(one).collect()
+    let asked: Vec<NodeId> = roots.iter().map(one).collect();
+    Forms::of(ir, &asked)
 }
 
 /// Samples of what is asked, and what is known of the roots.
 fn measured_or_known(
-    ir: &Ir,
-    (roots, asked): (&[NodeId], &[NodeId]),
+    roots: &[NodeId],
+    asked: &Forms,
     known: &Known,
     size: Size,
     options: &LimitOptions,
@@ -284,35 +306,30 @@ fn measured_or_known(
     let mut found = if roots.iter().all(|root| known.is_known(*root)) {
         Measured::nothing(roots.len())
     } else {
-        measured(ir, asked, size, options)?
+        measured(asked, size, options)?
     };
     found.replace(roots, known);
     Ok(found)
 }
 
-/// How many columns there are, at most: initial vectors, inputs of matrices, and their images.
-fn columns(ir: &Ir, roots: &[NodeId]) -> usize {
-    let count = |id: &NodeId| match ir.node(*id) {
-        Node::Init(_) if ir.shape(*id).width == 1 => ir.shape(*id).entries(),
-        Node::MatMul { mat, .. } if initial_matrix(ir, *mat).is_some() => {
-            2 * ir.shape(*id).entries()
-        }
-        _ => 0,
-    };
-    ir.reachable(roots).iter().map(count).sum()
+/// Evaluations of entrywise functions in one block; 0 where they cannot be told.
+fn evaluations(asked: &Forms, n: usize) -> f64 {
+    let taken = cost(&asked.ir, &asked.roots, n, &EXECUTION, false);
+    taken.map_or(0.0, |taken| taken.evaluations)
+}
+
+/// Whether most work is with pairs of particles, in blocks of the size that is then taken.
+fn has_pairs(asked: &Forms) -> bool {
+    evaluations(asked, 2 * BLOCK) > 3.0 * evaluations(asked, BLOCK)
 }
 
 /// Refuses before anything is allocated: arrays of each replicate that runs, and the columns of its matrices.
-fn check_memory(
-    ir: &Ir,
-    roots: &[NodeId],
-    size: Size,
-    options: &LimitOptions,
-) -> Result<(), LimitError> {
-    // inputs and images, and the same in the basis of all columns
-    let columns = 2 * columns(ir, roots);
-    let numbers =
-        cost(ir, roots, size.n, &EXECUTION, false)?.numbers + columns as f64 * size.n as f64;
+fn check_memory(asked: &Forms, size: Size, options: &LimitOptions) -> Result<(), LimitError> {
+    // inputs and images, and the same in the bases of all columns
+    let columns = 2 * columns(&asked.ir, &asked.roots).iter().sum::<usize>();
+    let taken = cost(&asked.ir, &asked.roots, size.n, &EXECUTION, false);
+    let taken = taken.map_err(|error| asked.in_program(error))?;
+    let numbers = taken.numbers + columns as f64 * size.n as f64;
     let parallel = match size.blocks {
         1 => options.replicates.min(rayon::current_num_threads()),
         blocks => blocks,
@@ -321,12 +338,12 @@ fn check_memory(
     if bytes > memory { Err(LimitError::Memory { bytes, memory }) } else { Ok(()) }
 }
 
-/// Whether a value depends on anything random.
-fn is_sampled(ir: &Ir, root: NodeId) -> bool {
-    ir.reachable(&[root]).iter().any(|id| matches!(ir.node(*id), Node::Init(_)))
+/// Whether one of these values depends on anything random.
+fn is_sampled(ir: &Ir, roots: &[NodeId]) -> bool {
+    ir.reachable(roots).iter().any(|id| matches!(ir.node(*id), Node::Init(_)))
 }
 
-/// Whether a value depends on a Gaussian number.
+/// Whether one of these values depends on a Gaussian number.
 fn is_random(ir: &Ir, roots: &[NodeId]) -> bool {
     ir.reachable(roots)
         .iter()
@@ -364,10 +381,11 @@ fn check_risks(
     }
     let scalars: Vec<NodeId> = risks.iter().flat_map(|risk| risk.coefficients.clone()).collect();
     let asked = to_sample(ir, &scalars, known);
-    let samples = asked.iter().any(|root| is_sampled(ir, *root));
-    let size = Size { n: if samples { options.particles } else { 1 }, blocks: 1 };
-    let Measured { whole, errors, .. } =
-        measured_or_known(ir, (&scalars, &asked), known, size, options)?;
+    let size = match is_sampled(&asked.ir, &asked.roots) {
+        true => options.size(&asked, options.particles),
+        false => NOTHING_RANDOM,
+    };
+    let Measured { whole, errors, .. } = measured_or_known(&scalars, &asked, known, size, options)?;
     let mut next = 0;
     for risk in risks {
         let own = next..next + risk.coefficients.len();
@@ -400,7 +418,7 @@ fn check_risks(
 fn check_tails(
     ir: &Ir,
     roots: &[NodeId],
-    n: usize,
+    mut size: Size,
     options: &LimitOptions,
 ) -> Result<(), LimitError> {
     let tails = tails(ir, roots);
@@ -408,7 +426,9 @@ fn check_tails(
         return Ok(());
     }
     let values: Vec<NodeId> = tails.iter().map(|tail| tail.value).collect();
-    let size = Size { n, blocks: 1 };
+    if size.particles() < TAIL_PARTICLES {
+        size = Size { n: TAIL_PARTICLES.min(options.particles), blocks: 1 };
+    }
     let sample = run(ir, &values, size, &[Part::Whole], options.replicates, options.seed)?;
     for (k, tail) in tails.iter().enumerate() {
         let columns: Vec<&ArrayD<f64>> = sample.values.iter().map(|values| &values[k]).collect();
@@ -485,7 +505,7 @@ fn methods(
     {
         return Each::Shared(method.name(), *count);
     }
-    let sampled = is_sampled(ir, node);
+    let sampled = is_sampled(ir, &[node]);
     let drawn = is_random(ir, &[node]);
     let of = |(k, (value, error)): (usize, (&f64, f64))| {
         let known = known.filter(|entries| entries.is_known(k));

@@ -11,13 +11,17 @@
 //! In the orthonormal basis the Gram matrix of Stein's identity is 1, so equal or dependent inputs need no care, and
 //! the identity holds for functions without a derivative. A new image is orthogonal to every column so far: then
 //! ⟨z|Wx⟩ = ⟨Wᵀz|x⟩ and all Gram matrices hold exactly on the particles. What is left is a bias of order (number of
-//! columns)/N and the sampling error of nonlinear functions. To make that small every new column is stratified: one
+//! columns)/N and the sampling error of nonlinear functions. To make that small the first columns are coordinates of
+//! scrambled Sobol points, which are spread evenly over several columns at once; particles are in random order, because
+//! means over tuples of them take any tuples for independent. Later columns are stratified: one
 //! entry in each of N parts of equal probability, in random order (Latin hypercube sampling; Stein, Technometrics 29, 1987),
 //! which takes away all of the error that is a sum of functions of one column each.
 
+use super::spaces::Spaces;
 use crate::codegen::{Blocks, Matrices, MatrixRef, simd};
 use crate::ir::{Init, InitId, Law};
 use crate::num::rng::Key;
+use crate::num::sobol::Coordinate;
 use crate::num::special::normal_quantile;
 use columns::{Columns, Split};
 use rayon::prelude::*;
@@ -32,23 +36,30 @@ const DEPENDENT: f64 = 1e-12;
 const SLIGHT: f64 = 0.05;
 /// Columns that are treated together, so that most of the work is products of matrices.
 const TOGETHER: usize = 128;
+/// The key of the order of particles; those below are of spaces.
+const ORDER: u64 = u32::MAX as u64;
+
 /// Blocks of N particles, and what every matrix has done to them. Inner products are means over all blocks: a basis of
 /// many columns needs many particles, where means over pairs of particles, which stay inside a block, need few.
 #[derive(Debug)]
 pub struct Particles {
     n: usize,
     inits: Vec<Init>,
-    /// For each block the keys of its pieces, which are drawn by themselves.
-    keys: Vec<Vec<Key>>,
+    spaces: Spaces,
+    key: Key,
+    /// For each block the numbers of its pieces, which are drawn by themselves.
+    pieces: Vec<Vec<u64>>,
+    /// For each block the positions of its particles in a sequence of Sobol points.
+    points: Vec<Vec<u32>>,
     /// Initial scalars; what is not given tends to 0.
     scalars: HashMap<InitId, Vec<f64>>,
-    /// How many columns were drawn: each has its own key.
-    count: u64,
-    /// Orthonormal basis of all columns so far.
-    all: Columns,
+    /// How many columns of each space were drawn: each has its own key, and the first are coordinates of Sobol points.
+    drawn: Vec<usize>,
+    /// For each space an orthonormal basis of all columns so far.
+    bases: Vec<Columns>,
     /// For each matrix: what it and what its transpose were applied to.
     sides: BTreeMap<(MatrixRef, bool), Side>,
-    /// Whether new columns are stratified and made orthogonal to all others; only tests switch it off.
+    /// Whether new columns are spread evenly and made orthogonal to all others; only tests switch it off.
     orthogonal: bool,
 }
 
@@ -67,30 +78,50 @@ impl Particles {
 
     /// Several blocks of N particles, N even: in each block the particles of both halves.
     pub fn in_blocks(inits: &[Init], n: usize, blocks: usize, key: Key) -> Self {
-        let pieces = |block: u64| vec![key.split(2 * block), key.split(2 * block + 1)];
-        Self::of_pieces(inits, n, (0..blocks as u64).map(pieces).collect())
+        // so that each half of all particles is one run of Sobol points
+        let blocks = blocks as u64;
+        Self::of_pieces(inits, n, key, (0..blocks).map(|k| vec![k, blocks + k]).collect())
     }
 
     /// The first or second half of the particles of every such block.
     pub fn half(inits: &[Init], n: usize, blocks: usize, key: Key, second: bool) -> Self {
-        let piece = |block: u64| vec![key.split(2 * block + u64::from(second))];
-        Self::of_pieces(inits, n / 2, (0..blocks as u64).map(piece).collect())
+        let blocks = blocks as u64;
+        let first = if second { blocks } else { 0 };
+        Self::of_pieces(inits, n / 2, key, (first..first + blocks).map(|k| vec![k]).collect())
     }
 
-    fn of_pieces(inits: &[Init], n: usize, keys: Vec<Vec<Key>>) -> Self {
-        let blocks = keys.len();
-        let mut particles = Self {
+    fn of_pieces(inits: &[Init], n: usize, key: Key, pieces: Vec<Vec<u64>>) -> Self {
+        let each = n / pieces[0].len();
+        let run = |piece: &u64| {
+            let start = *piece as usize * each;
+            let order = shuffled(key.split(ORDER).split(*piece), each);
+            order.into_iter().map(move |k| (start + k) as u32)
+        };
+        let points = pieces.iter().map(|pieces| pieces.iter().flat_map(run).collect()).collect();
+        let particles = Self {
             n,
             inits: inits.to_vec(),
-            keys,
+            spaces: Spaces::default(),
+            key,
+            pieces,
+            points,
             scalars: HashMap::new(),
-            count: 0,
-            all: Columns::new(n, blocks),
+            drawn: Vec::new(),
+            bases: Vec::new(),
             sides: BTreeMap::new(),
             orthogonal: true,
         };
-        particles.remember(Columns::of(n, vec![vec![1.0; n]; blocks]));
-        particles
+        particles.in_spaces(Spaces::default())
+    }
+
+    /// The same with columns that need not be orthogonal to those of other spaces.
+    #[must_use]
+    pub(super) fn in_spaces(mut self, spaces: Spaces) -> Self {
+        let ones = Columns::of(self.n, vec![vec![1.0; self.n]; self.pieces.len()]);
+        self.drawn = vec![0; spaces.count()];
+        self.bases = vec![ones; spaces.count()];
+        self.spaces = spaces;
+        self
     }
 
     /// The same with these initial scalars.
@@ -103,73 +134,77 @@ impl Particles {
     #[must_use]
     pub fn independent(mut self) -> Self {
         self.orthogonal = false;
-        self.all = self.none();
         self
     }
 
-    /// How many columns there are; the bias is of the order of this over the number of particles.
-    pub fn columns(&self) -> usize {
-        self.all.len()
-    }
-
     fn none(&self) -> Columns {
-        Columns::new(self.n, self.keys.len())
+        Columns::new(self.n, self.pieces.len())
     }
 
-    /// How many more columns can be orthogonal to all.
-    fn room(&self) -> usize {
-        (self.n * self.keys.len() - 1).saturating_sub(self.all.len())
+    /// How many more columns can be orthogonal to all of a space.
+    fn room(&self, space: usize) -> usize {
+        (self.n * self.pieces.len() - 1).saturating_sub(self.bases[space].len())
     }
 
-    /// Adds columns to the basis of all columns, as far as there is room.
-    fn remember(&mut self, mut columns: Columns) {
+    /// Adds columns to the basis of a space, as far as there is room.
+    fn remember(&mut self, mut columns: Columns, space: usize) {
         if !self.orthogonal {
             return;
         }
         let sizes = columns.norms();
-        columns.remove(&self.all);
+        columns.remove(&self.bases[space]);
         let directions = columns.split(&sizes, DEPENDENT).basis;
-        self.all.extend(&directions.cut(0..directions.len().min(self.room())));
+        let fitting = directions.len().min(self.room(space));
+        self.bases[space].extend(&directions.cut(0..fitting));
     }
 
-    /// A new column.
-    fn draw(&mut self, law: Law) -> Columns {
-        let (count, n, orthogonal) = (self.count, self.n, self.orthogonal);
-        self.count += 1;
-        let piece = |key: &Key, n: usize| {
-            let key = key.split(count);
-            if orthogonal {
+    /// A new column of a space.
+    fn draw(&mut self, law: Law, space: usize) -> Columns {
+        let (n, count) = (self.n, self.drawn[space]);
+        self.drawn[space] += 1;
+        let key = self.key.split(space as u64).split(count as u64);
+        // other runs are not even
+        let even = self.orthogonal && n.is_power_of_two();
+        if let Some(coordinate) = Coordinate::new(count, key).filter(|_| even) {
+            let number = |point: &u32| quantile(law, coordinate.at(*point));
+            let block = |points: &Vec<u32>| points.iter().map(number).collect();
+            return Columns::of(n, self.points.par_iter().map(block).collect());
+        }
+        let piece = |number: u64, n: usize| -> Vec<f64> {
+            let key = key.split(number);
+            if self.orthogonal {
                 return stratified(key, law, n);
             }
             let mut column = vec![0.0; n];
             simd::draw(key, law, 1.0, 0, &mut column);
             column
         };
-        let block = |keys: &Vec<Key>| {
-            let (rest, each) = (n % keys.len(), n / keys.len());
-            let sizes = (0..keys.len()).map(|k| each + if k == 0 { rest } else { 0 });
-            keys.iter().zip(sizes).flat_map(|(key, n)| piece(key, n)).collect()
+        let block = |pieces: &Vec<u64>| {
+            let (each, rest) = (n / pieces.len(), n % pieces.len());
+            let sizes = (0..pieces.len()).map(|k| each + if k == 0 { rest } else { 0 });
+            pieces.iter().zip(sizes).flat_map(|(number, n)| piece(*number, n)).collect()
         };
-        Columns::of(n, self.keys.par_iter().map(block).collect())
+        Columns::of(n, self.pieces.par_iter().map(block).collect())
     }
 
     /// New standard Gaussian columns.
-    fn drawn(&mut self, count: usize) -> Columns {
+    fn normals(&mut self, count: usize, space: usize) -> Columns {
         let mut drawn = self.none();
         for _ in 0..count {
-            let column = self.draw(Law::Normal);
+            let column = self.draw(Law::Normal, space);
             drawn.extend(&column);
         }
         drawn
     }
 
-    /// New standard Gaussian columns; those marked are orthogonal to everything so far and to each other.
-    fn gaussians(&mut self, orthogonal: &[bool]) -> Columns {
-        let mut drawn = self.drawn(orthogonal.len());
+    /// New standard Gaussian columns; those marked are orthogonal to everything so far in their space and to each
+    /// other.
+    fn gaussians(&mut self, orthogonal: &[bool], space: usize) -> Columns {
+        let mut drawn = self.normals(orthogonal.len(), space);
         if !self.orthogonal {
             return drawn;
         }
-        let mut room = self.room();
+        let mut room = self.room(space);
         let mut take = |marked: &bool| {
             let taken = *marked && room > 0;
             room -= usize::from(taken);
@@ -177,16 +212,16 @@ impl Particles {
         };
         let marked: Vec<bool> = orthogonal.iter().map(&mut take).collect();
         let mut made = drawn.only(&marked);
-        made.remove(&self.all);
+        made.remove(&self.bases[space]);
         let made = made.orthonormal();
-        self.all.extend(&made);
+        self.bases[space].extend(&made);
         drawn.replace(&marked, &made);
         drawn
     }
 
     /// W x (or Wᵀ x) for a few columns.
     fn apply_some(&mut self, matrix: MatrixRef, transpose: bool, x: Columns) -> Columns {
-        let mut y = Columns::zeros(self.n, self.keys.len(), x.len());
+        let mut y = Columns::zeros(self.n, self.pieces.len(), x.len());
         if let Some(other) = self.sides.get(&(matrix, !transpose)) {
             y.add(&x.products(&other.images), &other.inputs);
         }
@@ -197,10 +232,11 @@ impl Particles {
         }
         let Split { basis: inputs, parts, shares } = rest.split(&sizes, DEPENDENT);
         if inputs.len() > 0 {
-            let least = if self.keys.len() > 1 { SLIGHT } else { 0.0 };
+            let least = if self.pieces.len() > 1 { SLIGHT } else { 0.0 };
             let large: Vec<bool> = shares.iter().map(|share| *share > least).collect();
-            self.remember(inputs.only(&large));
-            let images = self.gaussians(&large);
+            let (to, from) = if transpose { (1, 0) } else { (0, 1) };
+            self.remember(inputs.only(&large), self.spaces.at(matrix.init, from));
+            let images = self.gaussians(&large, self.spaces.at(matrix.init, to));
             y.add(&parts, &images);
             let none = self.none();
             let side = self
@@ -216,7 +252,7 @@ impl Particles {
 
 impl Blocks<f64> for Particles {
     fn count(&self) -> usize {
-        self.keys.len()
+        self.pieces.len()
     }
 
     fn initial(&mut self, init: InitId) -> Vec<Vec<f64>> {
@@ -224,17 +260,19 @@ impl Blocks<f64> for Particles {
         let entries = shape.entries();
         if shape.width == 0 {
             let values = self.scalars.get(&init).cloned().unwrap_or_else(|| vec![0.0; entries]);
-            return vec![values; self.keys.len()];
+            return vec![values; self.pieces.len()];
         }
+        let space = self.spaces.at(init, 0);
         let mut made = self.none();
         if law == Law::Normal {
             for start in (0..entries).step_by(TOGETHER) {
-                made.extend(&self.gaussians(&vec![true; (entries - start).min(TOGETHER)]));
+                let marked = vec![true; (entries - start).min(TOGETHER)];
+                made.extend(&self.gaussians(&marked, space));
             }
         } else {
             for _ in 0..entries {
-                let column = self.draw(law);
-                self.remember(column.clone());
+                let column = self.draw(law, space);
+                self.remember(column.clone(), space);
                 made.extend(&column);
             }
         }
@@ -269,15 +307,20 @@ impl Matrices<f64> for Particles {
 
 /// n draws of a law, one from each of n parts of equal probability, in random order.
 pub(super) fn stratified(key: Key, law: Law, n: usize) -> Vec<f64> {
-    let mut order: Vec<(u64, usize)> = (0..n).map(|k| (key.bits64(k as u64), k)).collect();
-    order.sort_unstable();
     let inside = key.fold_in(1);
     let mut column = vec![0.0; n];
-    for (part, (_, k)) in order.into_iter().enumerate() {
+    for (part, k) in shuffled(key, n).into_iter().enumerate() {
         let jitter = (f64::from(inside.bits32(part as u64)) + 0.5) / 4_294_967_296.0;
         column[k] = quantile(law, (part as f64 + jitter) / n as f64);
     }
     column
+}
+
+/// The numbers 0, 1, …, n − 1 in random order.
+fn shuffled(key: Key, n: usize) -> Vec<usize> {
+    let mut order: Vec<(u64, usize)> = (0..n).map(|k| (key.bits64(k as u64), k)).collect();
+    order.sort_unstable();
+    order.into_iter().map(|(_, k)| k).collect()
 }
 
 /// The number that a standardised law exceeds with probability 1 − p.

@@ -1,10 +1,12 @@
 //! Samples of particles: replicates, their means, and the errors of these.
 
 use super::each::Each;
-use super::evaluate::{LimitError, LimitOptions};
+use super::evaluate::LimitOptions;
 use super::exact::Known;
+use super::forms::Forms;
 use super::particles::Particles;
 use super::random::draws;
+use super::spaces::Spaces;
 use crate::codegen::{ExecError, ExecOptions, Tuples, prepare};
 use crate::ir::{Ir, NodeId};
 use crate::num::rng::Key;
@@ -23,6 +25,13 @@ pub(super) struct Size {
     /// In a block.
     pub(super) n: usize,
     pub(super) blocks: usize,
+}
+
+impl Size {
+    /// In all blocks.
+    pub(super) fn particles(self) -> usize {
+        self.n * self.blocks
+    }
 }
 
 /// Means and standard errors of the entries of one root.
@@ -76,22 +85,25 @@ impl Measured {
 /// The bias is of the order of 1/N, so it is the change from half as many particles: from the mean of both halves of the
 /// same particles, whose random errors are nearly those of the whole and cancel.
 pub(super) fn measured(
-    ir: &Ir,
-    roots: &[NodeId],
+    forms: &Forms,
     size: Size,
     options: &LimitOptions,
-) -> Result<Measured, LimitError> {
+) -> Result<Measured, ExecError> {
+    let runs = |parts: &[Part], replicates: usize| {
+        let sample = run(&forms.ir, &forms.roots, size, parts, replicates, options.seed);
+        sample.map_err(|error| forms.in_program(error))
+    };
     if size.n == 1 {
         // nothing random
-        let whole = run(ir, roots, size, &[Part::Whole], 1, options.seed)?;
+        let whole = runs(&[Part::Whole], 1)?;
         let halves = whole.clone();
         let errors = errors(&whole, &halves);
         return Ok(Measured { whole, halves, errors });
     }
     // one replicate has no standard error
     let replicates = options.replicates.max(2);
-    let runs = |parts: &[Part]| run(ir, roots, size, parts, replicates, options.seed);
-    let (whole, halves) = (runs(&[Part::Whole])?, runs(&[Part::First, Part::Second])?);
+    let whole = runs(&[Part::Whole], replicates)?;
+    let halves = runs(&[Part::First, Part::Second], replicates)?;
     let errors = errors(&whole, &halves);
     Ok(Measured { whole, halves, errors })
 }
@@ -104,7 +116,7 @@ pub(super) enum Part {
     Second,
 }
 
-/// Runs parts of replicates. Different N have different streams and are independent.
+/// Runs parts of replicates. Different numbers of particles have different streams and are independent.
 pub(super) fn run(
     ir: &Ir,
     roots: &[NodeId],
@@ -112,20 +124,21 @@ pub(super) fn run(
     parts: &[Part],
     replicates: usize,
     seed: u64,
-) -> Result<Sample, LimitError> {
+) -> Result<Sample, ExecError> {
     let Size { n, blocks } = size;
     let whole = matches!(parts, [Part::Whole]);
     let prepared = prepare::<f64>(ir, roots, if whole { n } else { n / 2 }, &EXECUTION)?;
     let draws = draws(ir, roots, replicates, seed);
+    let spaces = Spaces::of(ir, roots);
     let one = |job: usize| {
         let replicate = job / parts.len();
-        let key = Key::new(seed).split(((n as u64) << 20) + replicate as u64);
+        let key = Key::new(seed).split(((size.particles() as u64) << 20) + replicate as u64);
         let mut particles = match parts[job % parts.len()] {
             Part::Whole => Particles::in_blocks(&ir.inits, n, blocks, key),
             Part::First => Particles::half(&ir.inits, n, blocks, key, false),
             Part::Second => Particles::half(&ir.inits, n, blocks, key, true),
         };
-        particles = particles.with_scalars(draws[replicate].clone());
+        particles = particles.in_spaces(spaces.clone()).with_scalars(draws[replicate].clone());
         prepared.run_blocks(&mut particles).map(|values| joined(ir, roots, values))
     };
     let jobs = 0..replicates * parts.len();

@@ -85,19 +85,15 @@ fn blocks_of_particles_are_one_sample() {
          let y = W.T @ (W @ x);\noutput avg(v * x) as \"1\";\noutput avg(x * x) as \"2\";\noutput avg(x * y) as \"5\";\n\
          let h = W @ tanh(v);\nlet z[a] = mean[b](tanh(h[a] + v[b]) * v[b]);\noutput avg(z * h^2) as \"pairs\";\n";
     let (checked, _) = check(text).unwrap_or_else(|codes| panic!("{codes:?}\n{text}"));
-    let with = |blocks: usize| {
-        let particles = 4096 / blocks;
-        let options = LimitOptions {
-            particles,
-            blocks: Some(blocks),
-            rungs: Rungs::Particles,
-            ..LimitOptions::default()
-        };
+    let with = |blocks: Option<usize>| {
+        let options = LimitOptions { blocks, rungs: Rungs::Particles, ..LimitOptions::default() };
         let limits = evaluate(&checked.facts.leading, &options).expect("it has a limit");
+        assert_eq!((limits.particles, limits.blocks), (4096, blocks.unwrap_or(8)));
         let first = |output: &tpc::limit::LimitOutput| (output.values[0], output.errors[0]);
         limits.outputs.iter().map(first).collect::<Vec<_>>()
     };
-    let (one, eight) = (with(1), with(8));
+    // where work is with pairs, blocks have 512 particles
+    let (one, eight) = (with(Some(1)), with(None));
     for (k, known) in [1.0, 2.0, 5.0].into_iter().enumerate() {
         assert!((eight[k].0 - known).abs() < 1e-9, "{} is not {known}", eight[k].0);
     }
