@@ -1,4 +1,4 @@
-//! Speed of the kernels on one thread and of whole products on all: `cargo bench --bench kernels`.
+//! Speed of the kernels on one thread and of whole products on all: `cargo bench --bench kernels`; Gram matrices alone with `-- gram`.
 //!
 //! Best of many repetitions; a pass over the same matrix is measured beside, because memory is shared.
 
@@ -93,6 +93,9 @@ fn gram(inputs: usize) {
 
 fn main() {
     gram(1024);
+    if std::env::args().any(|argument| argument == "gram") {
+        return;
+    }
     drawing::<f32>("f32");
     drawing::<f64>("f64");
     kernels::<f32>("f32");

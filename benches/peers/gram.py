@@ -1,10 +1,11 @@
 """Both Gram matrices of a relu net, NNGP and tangent kernel, by tpc and its peers in turn; prints Markdown.
 
 python benches/peers/gram.py [gram.tp] [--tpc target/release/tpc] [--nt-python VENV/bin/python] [--repeat 7] [--m 1024]
-    [--sigma-b 0.1] [--threads 1] [--kernel-ms 12.3]
+    [--sigma-b 0.1] [--threads 1]
 
-The whole process computes both once and writes them to an .npz; standard output is thrown away. A steady call is the best of
-seven in a process of its own, once per round, after the first call, which compiles. That of tpc comes from its own benchmark, by `--kernel-ms`.
+The whole process computes both once and writes them to an .npz; standard output is thrown away. `nt-f64-pip` is neural-tangents as
+pip installs it: importing it imports TensorFlow. A steady call is the best of seven in a process of its own, once per round, after the
+first call, which compiles; that of tpc is from `cargo bench --bench kernels -- gram` (M = 1024), from the inputs to both matrices.
 Differences are relative to the NumPy reference, entry by entry, the largest over all; the diagonal of the tangent kernel apart, since
 1 − ρ² cancels there.
 """
@@ -12,7 +13,9 @@ Differences are relative to the NumPy reference, entry by entry, the largest ove
 import argparse
 import json
 import os
+import re
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from measure import HERE, measure
+
+
+BENCH = ["cargo", "bench", "--quiet", "--bench", "kernels", "--", "gram"]
 
 
 def differences(arrays, reference):
@@ -39,8 +45,7 @@ def main():
     parser.add_argument("--m", default=1024, type=int)
     parser.add_argument("--sigma-b", default=0.0, type=float)
     parser.add_argument("--threads", type=int, help="cores for everybody; all by default")
-    parser.add_argument("--kernel-ms", type=float, help="tpc's steady call, from its own benchmark")
-    parser.add_argument("--peers", default="nt-f32,nt-f64,jax-f32,jax-f64,numpy,reference", help="those to run")
+    parser.add_argument("--peers", default="nt-f32-pip,nt-f64-pip,nt-f32,nt-f64,jax-f32,jax-f64,numpy,reference", help="those to run")
     parser.add_argument("--tpc-arguments", default="", help="more for `tpc limit`, separated by spaces")
     options = parser.parse_args()
     if options.threads:
@@ -58,7 +63,8 @@ def main():
         tail = [m, "--sigma-b", bias, "--output", output]
         kind, _, precision = peer.partition("-")
         if kind == "nt":
-            return [options.nt_python, "nt_gram.py", *tail, "--precision", precision]
+            precision, _, pip = precision.partition("-")
+            return [options.nt_python, "nt_gram.py", *tail, "--precision", precision, *(["--with-tensorflow"] if pip else [])]
         if kind == "jax":
             return [sys.executable, "jax_gram.py", *tail, "--precision", precision]
         return [sys.executable, "nt_numpy.py", *tail, *(["--plain"] if kind == "numpy" else [])]
@@ -72,7 +78,9 @@ def main():
             wall[peer].append(seconds)
             peak[peer].append(memory)
             if peer == "tpc":
-                steady[peer].append(options.kernel_ms or float("nan"))
+                text = subprocess.run(BENCH, capture_output=True, text=True, check=True, cwd=HERE).stdout
+                same = options.m == 1024 and options.sigma_b == 0
+                steady[peer].append(float(re.search(r"M 1024: ([0-9.]+) ms", text)[1]) if same else float("nan"))
                 continue
             result = json.loads(text)
             name[peer] = result["library"]
