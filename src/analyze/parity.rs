@@ -132,6 +132,16 @@ impl Parities {
         self.reduced(parity, width).is_none()
     }
 
+    /// Whether E x y of two kets vanishes by symmetry: some flip changes the sign of one of them only.
+    pub fn product_vanishes(&mut self, ir: &Ir, x: NodeId, y: NodeId) -> bool {
+        self.extend(ir);
+        let mut parity = self.get(x);
+        let other = self.get(y);
+        parity.meet(&other);
+        parity.character.add(&other.character);
+        self.reduced(parity, &[0]).is_none()
+    }
+
     fn extend(&mut self, ir: &Ir) {
         for id in ir.ids().skip(self.known.len()) {
             let parity = self.of(ir, ir.node(id));

@@ -7,12 +7,18 @@
 mod build;
 mod define;
 mod depends;
+mod derive;
+mod dot;
 mod expr;
 mod format;
+mod kernel;
 mod latex;
+mod law;
 mod link;
+mod moment;
 mod names;
 mod number;
+mod sides;
 mod slope;
 mod standard;
 mod unicode;
@@ -20,9 +26,11 @@ mod unicode;
 use crate::analyze::Facts;
 use crate::ir::{NodeId, Program};
 use build::Builder;
-use define::Lines;
+use define::{Entries, Lines};
 use depends::Dependences;
+use dot::Dots;
 use latex::Latex;
+use law::Laws;
 use names::Names;
 use slope::Slopes;
 use unicode::Unicode;
@@ -40,6 +48,17 @@ pub struct Formula {
 
 /// The definitions of a program and its leading order, in program order.
 pub fn symbolic(program: &Program, facts: &Facts) -> Vec<Formula> {
+    let (entries, names) = derivation(program, facts);
+    let formula = |entries: &Entries| Formula {
+        name: entries.name.clone(),
+        unicode: format::entries(&Unicode, entries),
+        latex: format::entries(&Latex { names: &names }, entries),
+    };
+    entries.iter().map(formula).collect()
+}
+
+/// What is said, and by which names.
+fn derivation(program: &Program, facts: &Facts) -> (Vec<Entries>, Names) {
     // Gaussian numbers stay numbers: how they are drawn is no one's formula
     let mut undrawn = facts.undrawn.clone();
     let covariances = undrawn.covariances();
@@ -55,19 +74,11 @@ pub fn symbolic(program: &Program, facts: &Facts) -> Vec<Formula> {
     let names = Names::new(program, facts, &nodes);
     let builder = Builder { ir: &leading.ir, names: &names };
     let slopes = Slopes::new(&builder, &dependences);
-    let lines = Lines {
-        builder: &builder,
-        dependences: &dependences,
-        slopes,
-        nodes: &nodes,
-        covariances: &covariances,
-    };
-    let formula = |entries: &define::Entries| Formula {
-        name: entries.name.clone(),
-        unicode: format::entries(&Unicode, entries),
-        latex: format::entries(&Latex, entries),
-    };
-    lines.all(&leading.outputs).iter().map(formula).collect()
+    let dots = Dots { builder: &builder, dependences: &dependences, slopes: &slopes };
+    let lines = Lines { builder: &builder, dots: &dots, nodes: &nodes, covariances: &covariances };
+    let laws = Laws::new(&builder, &dots, &nodes);
+    let entries = derive::derived(lines.all(&leading.outputs), &builder, &laws);
+    (entries, names)
 }
 
 /// All definitions as text for a terminal.

@@ -48,7 +48,31 @@ fn symbolic_limits_are_as_recorded() {
     complain(&problems);
 }
 
-/// Every formula of every program can be written, in both notations, with balanced delimiters and no value left out.
+/// What a LaTeX parser says against a document; it knows the commands and environments of amsmath and amssymb.
+fn latex_problem(document: &str) -> Option<String> {
+    let storage = pulldown_latex::Storage::new();
+    let parser = pulldown_latex::Parser::new(document, &storage);
+    parser.into_iter().find_map(Result::err).map(|error| error.to_string())
+}
+
+#[test]
+fn broken_latex_is_found() {
+    let document = |line: &str| format!("\\begin{{align*}}\n{line}\n\\end{{align*}}\n");
+    assert_eq!(latex_problem(&document("\\kappa_{0} &= \\mathcal{N}(0, 2/n)")), None);
+    for line in [
+        "x &= \\unheard{y}",
+        "x_{1 &= y",
+        "x} &= y",
+        "x &= \\frac{1}",
+        "x &= y^{2}^{3}",
+        "\\left( x &= y",
+        "x &= y \\end{aligned}",
+    ] {
+        assert!(latex_problem(&document(line)).is_some(), "{line}");
+    }
+}
+
+/// Every formula of every program can be written, in both notations, as LaTeX that can be read, with balanced delimiters and no value left out.
 #[test]
 fn programs_have_symbolic_limits() {
     let mut problems = Vec::new();
@@ -63,6 +87,9 @@ fn programs_have_symbolic_limits() {
             }
         };
         let (unicode, latex) = (unicode(&formulas), latex(&formulas));
+        if let Some(problem) = latex_problem(&latex) {
+            problems.push(format!("{}: {problem}", shown(path)));
+        }
         for (text, pairs) in [(&unicode, &["()", "[]"][..]), (&latex, &["{}", "()"][..])] {
             for pair in pairs {
                 let count =

@@ -1,20 +1,16 @@
 //! The lines of a symbolic limit: laws of initial objects, hat + dot of every product, definitions, results.
 
 use super::build::{Builder, Place};
-use super::depends::{Dependences, family};
+use super::depends::family;
+use super::dot::{Coefficient, Dots};
 use super::expr::{Expr, Index, Kind, Name, Symbol};
-use super::link::{Link, Place as Entry};
+use super::link::Link;
 use super::names::Product;
-use super::slope::{Hat, Slopes};
 use super::standard::Initial;
 use crate::analyze::Covariance;
 use crate::codegen::initial_matrix;
 use crate::ir::{Exponent, Law, Node, NodeId, Output};
 use std::collections::BTreeSet;
-use std::ops::Range;
-
-/// Longer coefficients are not written out.
-const LONG: usize = 24;
 
 /// A part of a line.
 #[derive(Clone, Debug)]
@@ -23,6 +19,12 @@ pub(super) enum Piece {
     Text(String),
     /// A formula.
     Formula(Expr),
+    /// A sign between equal formulas.
+    Equals,
+    /// The law of independent entries: mean and variance, of signs their size.
+    Law(Law, f64, f64),
+    /// The law of the entries of a matrix, from n times their variance.
+    MatrixLaw(Law, f64),
 }
 
 /// `left relation right`, or only words.
@@ -53,8 +55,7 @@ impl Entries {
 /// Makes the lines.
 pub(super) struct Lines<'a> {
     pub(super) builder: &'a Builder<'a>,
-    pub(super) dependences: &'a Dependences,
-    pub(super) slopes: Slopes<'a>,
+    pub(super) dots: &'a Dots<'a>,
     pub(super) nodes: &'a [NodeId],
     pub(super) covariances: &'a [Covariance],
 }
@@ -88,17 +89,8 @@ impl Lines<'_> {
             let (object, scale) = (ir.init(init), self.builder.names.scale(init));
             let at = self.builder.indices(0, object.shape.stat.len());
             let left = plain(&object.name, at);
-            let law = Expr::Quotient(
-                Box::new(Expr::Number(scale * scale)),
-                Box::new(plain("n", Vec::new())),
-            );
-            let (before, after) = law_words(object.law);
-            let right = vec![
-                Piece::Text(format!("n×n, independent entries, {before}")),
-                Piece::Formula(law),
-                Piece::Text(after.to_owned()),
-            ];
-            Entries::one(object.name.clone(), Row { left, relation: '~', right })
+            let right = vec![Piece::MatrixLaw(object.law, scale * scale)];
+            Entries::one(object.name.clone(), Row { left, relation: '∈', right })
         };
         used.into_iter().map(line).collect()
     }
@@ -107,18 +99,12 @@ impl Lines<'_> {
     fn initial(&self, id: NodeId) -> Option<Entries> {
         let Initial { init, mean, factor } = self.builder.names.initials[&id];
         let (name, left) = self.left(id)?;
-        let (before, after) = match self.builder.ir.init(init).law {
-            Law::Normal => (format!("N({}, ", super::number::text(mean)), ")"),
-            Law::Uniform => (format!("uniform, mean {}, variance ", super::number::text(mean)), ""),
-            Law::Rademacher if mean == 0.0 => ("±".to_owned(), ""),
-            Law::Rademacher => (format!("{} ± ", super::number::text(mean)), ""),
-        };
-        let size = match self.builder.ir.init(init).law {
+        let law = self.builder.ir.init(init).law;
+        let size = match law {
             Law::Normal | Law::Uniform => factor * factor,
             Law::Rademacher => factor.abs(),
         };
-        let mut right = vec![Piece::Text(before), Piece::Formula(Expr::Number(size))];
-        right.push(Piece::Text(after.to_owned()));
+        let right = vec![Piece::Law(law, mean, size)];
         Some(Entries::one(name, Row { left, relation: '~', right }))
     }
 
@@ -136,10 +122,11 @@ impl Lines<'_> {
         if let Some((product, _)) = self.builder.names.multiple(self.builder.ir, id)
             && let Some(shown) = self.builder.names.product(product).filter(|own| own.shown == id)
         {
-            let right = self.hat_and_dot(product, shown, &place);
+            let right = vec![Piece::Formula(self.dots.hat_and_dot(product, &place))];
             let mut notes = vec![self.hat_law(product, shown, &place)?];
-            let links = self.dependences.dots(product).iter();
-            notes.extend(links.filter_map(|link| self.coefficient(product, link, &place)));
+            for link in self.dots.dependences.dots(product) {
+                notes.extend(self.coefficient(product, link, &place));
+            }
             let rows = vec![Row { left, relation: '=', right }];
             return Some(Entries { name, rows, notes });
         }
@@ -181,91 +168,23 @@ impl Lines<'_> {
         Some(Row { left, relation: '=', right: vec![Piece::Formula(value)] })
     }
 
-    /// ŷ + σ² Σ_z |z⟩ E ∂|x⟩/∂hat(Wᵀz).
-    fn hat_and_dot(&self, product: NodeId, shown: &Product, place: &Place) -> Vec<Piece> {
-        let hat = self.builder.hat(product, &place.at);
-        let mut terms: Vec<Expr> = hat.into_iter().collect();
-        for link in self.dependences.dots(product) {
-            terms.extend(self.dot(product, shown, link, place));
-        }
-        vec![Piece::Formula(Expr::sum(terms))]
-    }
-
-    fn dot(&self, product: NodeId, shown: &Product, link: &Link, place: &Place) -> Option<Expr> {
-        let z = self.input(link.product)?;
-        let (hat, inner) = self.hat_of(link, place);
-        let ket = self.builder.value(z, &Place { at: hat.at.clone(), ..inner.clone() });
-        let coefficient = self.slopes.shown(product, &inner, &hat)?;
-        let variance = Expr::Number(shown.scale * shown.scale);
-        let mut term = Expr::product(vec![variance, ket, coefficient]);
-        if !link.bound.is_empty() {
-            let letters = self.builder.indices(place.letters, link.bound.len());
-            let letters = letters.into_iter().filter_map(|index| index.letter);
-            term = Expr::over(false, letters.zip(link.bound.iter().cloned()).collect(), term);
-        }
-        let sizes = &self.builder.ir.shape(product).stat;
-        for (axis, (guard, size)) in link.guards.iter().zip(sizes).enumerate() {
-            if *guard != (0..*size) && term != Expr::Number(0.0) {
-                term = Expr::Within(place.at[axis].clone(), guard.clone(), Box::new(term));
-            }
-        }
-        Some(term)
-    }
-
-    /// The hat that a term of the dot-ket at `place` differentiates by, and where the term is read: at an index that only
-    /// one value of it allows, that value.
-    fn hat_of(&self, link: &Link, place: &Place) -> (Hat, Place) {
-        let bound: Vec<Index> = self.builder.indices(place.letters, link.bound.len());
-        let fixed = |(index, guard): (&Index, &Range<usize>)| match guard.len() {
-            1 => Index::number(guard.start),
-            _ => index.clone(),
-        };
-        let at: Vec<Index> = place.at.iter().zip(&link.guards).map(fixed).collect();
-        let index = |entry: &Entry| match *entry {
-            Entry::Axis(axis, by) => at[axis].plus(by),
-            Entry::Bound(k, by) => bound[k].plus(by),
-            Entry::Fixed(index) => Index::number(index),
-        };
-        let hat = Hat { product: link.product, at: link.at.iter().map(index).collect() };
-        (hat, Place { at, letters: place.letters + bound.len(), ..place.clone() })
-    }
-
-    /// A coefficient written out: the derivative where it is short, Stein's identity where there is none and x depends on
-    /// one hat only (on several it is a system of equations with their covariances).
+    /// What the coefficient of a dot-ket is.
     fn coefficient(&self, product: NodeId, link: &Link, place: &Place) -> Option<Vec<Row>> {
-        let x = self.input(product)?;
-        let (hat, inner) = self.hat_of(link, place);
-        let left = self.slopes.shown(product, &inner, &hat)?;
-        if matches!(left, Expr::Number(_)) {
-            return None;
+        let Coefficient { symbol: left, value } = self.dots.coefficient(product, link, place)?;
+        let value = value?;
+        let vanishes = value == Expr::Number(0.0);
+        let mut right = vec![Piece::Formula(value)];
+        if vanishes {
+            right.push(Piece::Text(" by symmetry".to_owned()));
         }
-        let single = self.dependences.dots(product).len() == 1 && link.bound.is_empty();
-        let right = match self.slopes.coefficient(x, &inner, &hat) {
-            Some(derivative) => Some(derivative).filter(|formula| formula.size() <= LONG),
-            None if single => {
-                let symbol = self.builder.hat(hat.product, &hat.at)?;
-                let product = Expr::product(vec![symbol.clone(), self.builder.value(x, &inner)]);
-                let variance = Expr::Call("Var", vec![symbol]);
-                Some(Expr::expectation(Vec::new(), product).quotient(variance))
-            }
-            None => None,
-        }?;
-        Some(vec![Row { left, relation: '=', right: vec![Piece::Formula(right)] }])
-    }
-
-    /// The vector that a product multiplies.
-    fn input(&self, product: NodeId) -> Option<NodeId> {
-        match self.builder.ir.node(product) {
-            Node::MatMul { arg, .. } => Some(*arg),
-            _ => None,
-        }
+        Some(vec![Row { left, relation: '=', right }])
     }
 
     /// What the hat is the hat of, and its covariances with the hats of the same matrix so far.
     fn hat_law(&self, product: NodeId, shown: &Product, place: &Place) -> Option<Vec<Row>> {
         let ir = self.builder.ir;
         let left = self.builder.hat(product, &place.at)?;
-        let value = self.builder.value(self.input(product)?, place);
+        let value = self.builder.value(self.dots.input(product)?, place);
         let value = match value {
             Expr::Symbol(_) => value,
             value => Expr::Call("", vec![value]),
@@ -289,7 +208,7 @@ impl Lines<'_> {
         shown: &Product,
         place: &Place,
     ) -> Option<Row> {
-        let (x, z) = (self.input(product)?, self.input(other)?);
+        let (x, z) = (self.dots.input(product)?, self.dots.input(other)?);
         let there = self.builder.place(other, place.letters);
         let here = Place { letters: there.letters, ..place.clone() };
         let hats = (self.builder.hat(product, &place.at)?, self.builder.hat(other, &there.at)?);
@@ -366,7 +285,7 @@ fn matching(ir: &crate::ir::Ir, product: NodeId) -> Option<(crate::codegen::Matr
 }
 
 /// A name as JSON has it.
-fn key(name: &Name) -> String {
+pub(super) fn key(name: &Name) -> String {
     if name.version == 0 { name.text.clone() } else { format!("{}@{}", name.text, name.version) }
 }
 
@@ -381,13 +300,4 @@ fn name(text: &str) -> Name {
 
 fn plain(text: &str, at: Vec<Index>) -> Expr {
     Expr::Symbol(Symbol { name: name(text), kind: Kind::Plain, at, slots: Vec::new() })
-}
-
-/// Words before and after the variance of a law.
-fn law_words(law: Law) -> (&'static str, &'static str) {
-    match law {
-        Law::Normal => ("N(0, ", ")"),
-        Law::Uniform => ("uniform of variance ", ""),
-        Law::Rademacher => ("two values of variance ", ""),
-    }
 }

@@ -3,6 +3,8 @@
 //! Constructors simplify what would be ugly to read (numbers in products collect, double signs go away); they never
 //! rearrange terms, so that a formula looks like the program it came from.
 
+mod walk;
+
 use crate::ir::Exponent;
 use crate::ir::scalar::to_f64;
 use num_traits::{One, Zero};
@@ -41,7 +43,7 @@ impl Index {
 }
 
 /// How a symbol is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     /// A deterministic number.
     Plain,
@@ -56,7 +58,7 @@ pub(super) enum Kind {
 }
 
 /// A named value with its indices.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Symbol {
     /// Its name.
     pub(super) name: Name,
@@ -84,6 +86,8 @@ pub(super) enum Expr {
     Symbol(Symbol),
     /// An index used as a number.
     Index(Index),
+    /// A letter of mathematics: π, or an argument of a kernel.
+    Letter(&'static str),
     /// A sum of at least two terms.
     Sum(Vec<Expr>),
     /// The opposite.
@@ -110,6 +114,8 @@ pub(super) enum Expr {
     Inner(Box<[Expr; 2]>),
     /// The mean derivative of a value by a hat.
     Partial(Box<[Expr; 2]>),
+    /// The covariance of two Gaussian kets.
+    Covariance(Box<[Expr; 2]>),
     /// An entry of a list.
     Entry(Vec<Expr>, Index),
     /// All entries of an array of numbers.
@@ -227,11 +233,25 @@ impl Expr {
         match body {
             Self::Number(value) => Self::Number(value),
             Self::Negated(inner) => Self::expectation(copies, *inner).negated(),
+            Self::Product(factors)
+                if copies.is_empty() && factors.iter().all(Self::is_ket) && factors.len() == 2 =>
+            {
+                let [x, y] = [factors[0].clone(), factors[1].clone()];
+                Self::Inner(Box::new([x, y]))
+            }
+            Self::Power(x, exponent)
+                if copies.is_empty() && x.is_ket() && exponent == Exponent::from_integer(2) =>
+            {
+                Self::Inner(Box::new([x.as_ref().clone(), *x]))
+            }
             Self::Product(factors) => {
                 let (inside, mut all): (Vec<_>, Vec<_>) =
                     factors.into_iter().partition(|factor| factor.reads(&copies));
                 let inside = Self::product(inside);
-                all.push(Self::Expectation { copies, body: Box::new(inside) });
+                all.push(match all.is_empty() {
+                    true => Self::Expectation { copies, body: Box::new(inside) },
+                    false => Self::expectation(copies, inside),
+                });
                 Self::product(all)
             }
             Self::Expectation { body, .. } if copies.is_empty() => {
@@ -242,34 +262,25 @@ impl Expr {
     }
 
     /// Whether it is random in one of these copies (none: in any).
-    fn reads(&self, copies: &[usize]) -> bool {
-        let any = |parts: &[Self]| parts.iter().any(|part| part.reads(copies));
+    pub(super) fn reads(&self, copies: &[usize]) -> bool {
         match self {
-            Self::Number(_) | Self::Index(_) | Self::Inner(_) | Self::Partial(_) => false,
+            Self::Inner(_) | Self::Partial(_) | Self::Covariance(_) => false,
             Self::Symbol(Symbol { slots, .. }) => {
                 slots.iter().any(|slot| copies.is_empty() || copies.contains(slot))
             }
-            Self::Sum(parts)
-            | Self::Product(parts)
-            | Self::Call(_, parts)
-            | Self::List(parts)
-            | Self::Entry(parts, _) => any(parts),
-            Self::Negated(body)
-            | Self::Power(body, _)
-            | Self::Within(_, _, body)
-            | Self::Over { body, .. } => body.reads(copies),
-            Self::Quotient(a, b) | Self::Raised(a, b) | Self::Relation(_, a, b) => {
-                a.reads(copies) || b.reads(copies)
-            }
-            Self::Choice(parts) => any(parts.as_slice()),
             Self::Expectation { copies: own, body } => !own.is_empty() && body.reads(copies),
+            other => other.parts().iter().any(|part| part.reads(copies)),
         }
+    }
+
+    /// Whether it is a ket by its name, at copy 0.
+    pub(super) fn is_ket(&self) -> bool {
+        matches!(self, Self::Symbol(Symbol { kind: Kind::Ket, slots, .. }) if slots == &[0])
     }
 
     /// ⟨x|y⟩ of two kets; of anything else the expectation of the product.
     pub(super) fn inner(x: Self, y: Self) -> Self {
-        let ket = |side: &Self| matches!(side, Self::Symbol(Symbol { kind: Kind::Ket, slots, .. }) if slots == &[0]);
-        if ket(&x) && ket(&y) {
+        if x.is_ket() && y.is_ket() {
             return Self::Inner(Box::new([x, y]));
         }
         if x == y {
@@ -290,12 +301,14 @@ impl Expr {
             Self::Number(_)
             | Self::Symbol(_)
             | Self::Index(_)
+            | Self::Letter(_)
             | Self::Call(..)
             | Self::Relation(..)
             | Self::Choice(_)
             | Self::Expectation { .. }
             | Self::Inner(_)
             | Self::Partial(_)
+            | Self::Covariance(_)
             | Self::List(_)
             | Self::Entry(..) => 3,
         }
@@ -303,24 +316,6 @@ impl Expr {
 
     /// How many symbols, numbers and operations it has.
     pub(super) fn size(&self) -> usize {
-        let all = |parts: &[Self]| 1 + parts.iter().map(Self::size).sum::<usize>();
-        match self {
-            Self::Number(_) | Self::Symbol(_) | Self::Index(_) => 1,
-            Self::Sum(parts)
-            | Self::Product(parts)
-            | Self::Call(_, parts)
-            | Self::List(parts)
-            | Self::Entry(parts, _) => all(parts),
-            Self::Negated(body)
-            | Self::Power(body, _)
-            | Self::Within(_, _, body)
-            | Self::Over { body, .. }
-            | Self::Expectation { body, .. } => 1 + body.size(),
-            Self::Quotient(a, b) | Self::Raised(a, b) | Self::Relation(_, a, b) => {
-                1 + a.size() + b.size()
-            }
-            Self::Choice(parts) => all(parts.as_slice()),
-            Self::Inner(parts) | Self::Partial(parts) => all(parts.as_slice()),
-        }
+        1 + self.parts().iter().map(|part| part.size()).sum::<usize>()
     }
 }

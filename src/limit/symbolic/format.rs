@@ -2,7 +2,7 @@
 
 use super::define::{Entries, Piece, Row};
 use super::expr::{Expr, Index, Symbol};
-use crate::ir::Exponent;
+use crate::ir::{Exponent, Law};
 use std::ops::Range;
 
 /// A part that is already text.
@@ -20,6 +20,8 @@ pub(super) trait Notation {
     fn number(&self, size: f64) -> Part;
     /// A named value.
     fn symbol(&self, symbol: &Symbol) -> String;
+    /// π, or an argument of a kernel.
+    fn letter(&self, letter: &str) -> String;
     /// An index.
     fn index(&self, index: &Index) -> String;
     /// Parentheses.
@@ -46,6 +48,8 @@ pub(super) trait Notation {
     fn expectation(&self, copies: &[usize], body: &str) -> String;
     /// ⟨x|y⟩ of the names inside two kets.
     fn inner(&self, left: &Symbol, right: &Symbol) -> String;
+    /// The covariance of two Gaussian kets.
+    fn covariance(&self, left: &Symbol, right: &Symbol) -> String;
     /// The mean derivative.
     fn partial(&self, value: &Part, hat: &str) -> String;
     /// A list and which of its entries.
@@ -56,7 +60,9 @@ pub(super) trait Notation {
     fn within(&self, index: &Index, range: &Range<usize>, body: &str) -> String;
     /// Words between formulas.
     fn words(&self, text: &str) -> String;
-    /// A line.
+    /// A law of independent entries, from a mean and a variance (of signs, a deviation).
+    fn law(&self, law: Law, mean: &str, size: &str) -> String;
+    /// A line; `∈` for an initial matrix and the law of its entries.
     fn row(&self, left: &str, relation: char, right: &str) -> String;
     /// The lines about one value: its definition, then notes.
     fn entries(&self, rows: &[String], notes: &[Vec<String>]) -> String;
@@ -78,6 +84,22 @@ fn line(notation: &dyn Notation, row: &Row) -> String {
     let piece = |piece: &Piece| match piece {
         Piece::Text(text) => notation.words(text),
         Piece::Formula(formula) => part(notation, formula).text,
+        Piece::Equals => " = ".to_owned(),
+        Piece::Law(law, mean, size) => {
+            let number = |value: f64| part(notation, &Expr::Number(value)).text;
+            notation.law(*law, &number(*mean), &number(*size))
+        }
+        Piece::MatrixLaw(law, variance) => {
+            let over_n = |value: f64| format!("{}/n", part(notation, &Expr::Number(value)).text);
+            let size = match law {
+                Law::Rademacher => {
+                    let inside = Part { text: over_n(*variance), level: 1 };
+                    notation.power(&inside, Exponent::new(1, 2)).text
+                }
+                Law::Normal | Law::Uniform => over_n(*variance),
+            };
+            notation.law(*law, "0", &size)
+        }
     };
     let right: String = row.right.iter().map(piece).collect();
     notation.row(&part(notation, &row.left).text, row.relation, &right)
@@ -94,6 +116,7 @@ pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
         Expr::Number(value) => notation.number(*value),
         Expr::Symbol(symbol) => whole(notation.symbol(symbol)),
         Expr::Index(index) => whole(notation.index(index)),
+        Expr::Letter(letter) => whole(notation.letter(letter)),
         Expr::Sum(terms) => whole(sum(notation, terms)),
         Expr::Negated(body) => {
             whole(format!("{}{}", notation.minus(), at(body, negated_level(body))))
@@ -124,6 +147,10 @@ pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
         Expr::Inner(pair) => match pair.as_ref() {
             [Expr::Symbol(x), Expr::Symbol(y)] => whole(notation.inner(x, y)),
             [x, y] => whole(notation.product(&[at(x, 2), at(y, 2)])),
+        },
+        Expr::Covariance(pair) => match pair.as_ref() {
+            [Expr::Symbol(x), Expr::Symbol(y)] => whole(notation.covariance(x, y)),
+            [x, y] => whole(notation.call("Cov", &[at(x, 0), at(y, 0)])),
         },
         Expr::Partial(pair) => whole(notation.partial(&part(notation, &pair[0]), &at(&pair[1], 3))),
         Expr::Entry(list, index) => {

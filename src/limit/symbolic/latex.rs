@@ -2,16 +2,27 @@
 
 use super::expr::{Index, Kind, Name, Symbol};
 use super::format::{Notation, Part, wrapped};
+use super::names::Names;
 use super::number::{self, Written};
 use super::unicode::index_text;
-use crate::ir::Exponent;
+use crate::ir::{Exponent, Law};
 use num_traits::Zero;
 use std::ops::Range;
 
 /// The notation of papers; every line is one of an `align*`.
-pub(super) struct Latex;
+pub(super) struct Latex<'a> {
+    pub(super) names: &'a Names,
+}
 
-impl Notation for Latex {
+/// A name in parts.
+struct Shown {
+    base: String,
+    /// Its number, if that is written as an index.
+    digits: String,
+    version: String,
+}
+
+impl Notation for Latex<'_> {
     fn number(&self, size: f64) -> Part {
         let (text, level) = match number::written(size) {
             Written::Decimal => decimal(&number::text(size)),
@@ -23,19 +34,20 @@ impl Notation for Latex {
     }
 
     fn symbol(&self, symbol: &Symbol) -> String {
-        let power = power_of_width(symbol.name.power);
-        let (inside, own) = (inside(symbol), shown(&symbol.name, false));
-        let at = indices(&symbol.at);
         match symbol.kind {
-            Kind::Plain => inside,
-            Kind::Transpose => format!("{own}{at}^{{\\top}}"),
-            Kind::Ket => format!("\\lvert {inside}\\rangle{}", copy(&symbol.slots)),
-            Kind::Hat => format!("{power}{}{at}", shown(&symbol.name, true)),
+            Kind::Plain => self.inside(symbol),
+            Kind::Ket => format!("\\lvert {}\\rangle{}", self.inside(symbol), copy(&symbol.slots)),
+            Kind::Transpose => self.written(symbol, false, "\\top"),
+            Kind::Hat => self.written(symbol, true, ""),
             Kind::Kernel => {
                 let slots: Vec<String> = symbol.slots.iter().map(usize::to_string).collect();
-                format!("{power}{{{own}}}{at}_{{{}}}", slots.join(","))
+                self.written(symbol, false, &format!("({})", slots.join(",")))
             }
         }
+    }
+
+    fn letter(&self, letter: &str) -> String {
+        greek(letter)
     }
 
     fn index(&self, index: &Index) -> String {
@@ -43,7 +55,7 @@ impl Notation for Latex {
     }
 
     fn grouped(&self, text: &str) -> String {
-        format!("\\bigl({text}\\bigr)")
+        format!("{}{text}{}", open(text, '('), close(text, ')'))
     }
 
     fn minus(&self) -> &'static str {
@@ -70,12 +82,15 @@ impl Notation for Latex {
     }
 
     fn call(&self, name: &str, args: &[String]) -> String {
-        let name = match name {
-            "" => String::new(),
-            "exp" | "log" | "sin" | "cos" | "tanh" | "min" | "max" => format!("\\{name}"),
-            other => format!("\\operatorname{{{other}}}"),
+        let name = match (name, name.strip_prefix('κ')) {
+            (_, Some("₀")) => "\\kappa_0".to_owned(),
+            (_, Some("₁")) => "\\kappa_1".to_owned(),
+            (_, Some(own)) => format!("\\kappa_{{\\mathrm{{{}}}}}", own.trim_start_matches('_')),
+            ("", _) => String::new(),
+            (name, _) if KNOWN.contains(&name) => format!("\\{name}"),
+            (other, _) => format!("\\operatorname{{{other}}}"),
         };
-        format!("{name}\\bigl({}\\bigr)", args.join(", "))
+        format!("{name}{}", self.grouped(&args.join(", ")))
     }
 
     fn relation(&self, sign: &str, left: &str, right: &str) -> String {
@@ -85,7 +100,7 @@ impl Notation for Latex {
             "∨" => "\\vee",
             other => other,
         };
-        format!("\\mathbf{{1}}\\bigl[{left} {sign} {right}\\bigr]")
+        format!("\\mathbf{{1}}[{left} {sign} {right}]")
     }
 
     fn choice(&self, parts: &[String]) -> String {
@@ -102,11 +117,26 @@ impl Notation for Latex {
     }
 
     fn expectation(&self, copies: &[usize], body: &str) -> String {
-        format!("\\mathbb{{E}}{}\\bigl[{body}\\bigr]", copy(copies))
+        format!("\\mathbb{{E}}{}{}{body}{}", copy(copies), open(body, '['), close(body, ']'))
     }
 
     fn inner(&self, left: &Symbol, right: &Symbol) -> String {
-        format!("\\langle {}|{}\\rangle", inside(left), inside(right))
+        format!("\\langle {}\\mid {}\\rangle", self.inside(left), self.inside(right))
+    }
+
+    fn covariance(&self, left: &Symbol, right: &Symbol) -> String {
+        if left.name != right.name {
+            let kets = [self.symbol(left), self.symbol(right)];
+            return self.call("Cov", &kets);
+        }
+        let name = Symbol { at: Vec::new(), ..left.clone() };
+        let own = format!("\\Sigma^{{{}}}", self.inside(&name));
+        let list = |at: &[Index]| at.iter().map(|at| self.index(at)).collect::<Vec<_>>().join(",");
+        match left.at.len() {
+            0 => own,
+            1 => format!("{own}_{{{},{}}}", list(&left.at), list(&right.at)),
+            _ => format!("{own}_{{{};\\,{}}}", list(&left.at), list(&right.at)),
+        }
     }
 
     fn partial(&self, value: &Part, hat: &str) -> String {
@@ -136,10 +166,24 @@ impl Notation for Latex {
         if text.is_empty() { String::new() } else { format!("\\text{{{}}}", escaped(text)) }
     }
 
+    fn law(&self, law: Law, mean: &str, size: &str) -> String {
+        match law {
+            Law::Normal => format!("\\mathcal{{N}}({mean}, {size})"),
+            Law::Uniform => {
+                format!("\\text{{uniform of mean }}{mean}\\text{{ and variance }}{size}")
+            }
+            Law::Rademacher if mean == "0" => format!("\\pm {size}"),
+            Law::Rademacher => format!("{mean} \\pm {size}"),
+        }
+    }
+
     fn row(&self, left: &str, relation: char, right: &str) -> String {
         match relation {
             '=' => format!("{left} &= {right}"),
             '~' => format!("{left} &\\sim {right}"),
+            '∈' => format!(
+                "{left} &\\in \\mathbb{{R}}^{{n\\times n}},\\quad ({left})_{{\\alpha\\beta}} \\sim {right}"
+            ),
             _ => format!("{left} &:\\ {right}"),
         }
     }
@@ -151,12 +195,54 @@ impl Notation for Latex {
     }
 }
 
-impl Latex {
+impl Latex<'_> {
+    /// What stands inside a ket.
+    fn inside(&self, symbol: &Symbol) -> String {
+        self.written(symbol, false, "")
+    }
+
+    /// A symbol with its indices below, and something above.
+    fn written(&self, symbol: &Symbol, hat: bool, above: &str) -> String {
+        let Shown { base, digits, version } = self.shown(&symbol.name);
+        let base = if hat { format!("\\widehat{{{base}}}") } else { base };
+        let at = symbol.at.iter().map(|index| self.index(index));
+        let below: Vec<String> =
+            std::iter::once(digits).filter(|digits| !digits.is_empty()).chain(at).collect();
+        let below = match below.is_empty() {
+            true => String::new(),
+            false => format!("_{{{}}}", below.join(",")),
+        };
+        let above = match (version.as_str(), above) {
+            ("", "") => String::new(),
+            (version, above) => format!("^{{{version}{above}}}"),
+        };
+        format!("{}{base}{below}{above}", power_of_width(symbol.name.power))
+    }
+
+    /// A letter with its number as an index, unless that could be an index of the letter; longer names upright or in text.
+    fn shown(&self, name: &Name) -> Shown {
+        let base = name.text.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        let digits = &name.text[base.len()..];
+        let version = if name.version == 0 { String::new() } else { format!("[{}]", name.version) };
+        let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let (base, digits) = match base {
+            "" => (format!("\\text{{{}}}", escaped(&name.text)), ""),
+            base if !plain(base) => (format!("\\text{{{}}}", escaped(&name.text)), ""),
+            base if !digits.is_empty() && self.names.is_taken(base) => (italic(&name.text), ""),
+            base => (italic(base), digits),
+        };
+        Shown { base, digits: digits.to_owned(), version }
+    }
+
     /// A base that may carry one more superscript.
     fn based(&self, base: &Part) -> String {
         if base.level < 3 { self.grouped(&base.text) } else { format!("{{{}}}", base.text) }
     }
 }
+
+/// Functions that LaTeX knows.
+const KNOWN: [&str; 11] =
+    ["exp", "log", "sin", "cos", "tanh", "min", "max", "arcsin", "arccos", "sinh", "cosh"];
 
 /// Lines of an `align*`; `\mathbb` is in amssymb.
 pub(super) fn document(lines: &[String]) -> String {
@@ -164,6 +250,15 @@ pub(super) fn document(lines: &[String]) -> String {
         "% \\usepackage{{amsmath,amssymb}}\n\\begin{{align*}}\n{}\n\\end{{align*}}\n",
         lines.join(" \\\\\n")
     )
+}
+
+/// Letters of mathematics.
+fn greek(letter: &str) -> String {
+    match letter {
+        "π" => "\\pi".to_owned(),
+        "θ" => "\\theta".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 fn decimal(text: &str) -> (String, u8) {
@@ -174,37 +269,26 @@ fn decimal(text: &str) -> (String, u8) {
     }
 }
 
-/// What stands inside a ket.
-fn inside(symbol: &Symbol) -> String {
-    let power = power_of_width(symbol.name.power);
-    format!("{power}{}{}", shown(&symbol.name, false), indices(&symbol.at))
-}
-
-/// A letter with its number as an index; longer names upright or in text.
-fn shown(name: &Name, hat: bool) -> String {
-    let base = name.text.trim_end_matches(|letter: char| letter.is_ascii_digit());
-    let digits = &name.text[base.len()..];
-    let plain = base.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    let (base, digits) = match base.chars().count() {
-        1 if plain => (base.to_owned(), digits),
-        _ if plain && !base.is_empty() => {
-            (format!("\\mathit{{{}}}", base.replace('_', "\\_")), digits)
-        }
-        _ => (format!("\\text{{{}}}", escaped(&name.text)), ""),
-    };
-    let base = if hat { format!("\\widehat{{{base}}}") } else { base };
-    let digits = if digits.is_empty() { String::new() } else { format!("_{{{digits}}}") };
-    let version =
-        if name.version == 0 { String::new() } else { format!("^{{[{}]}}", name.version) };
-    format!("{base}{digits}{version}")
-}
-
-fn indices(at: &[Index]) -> String {
-    if at.is_empty() {
-        return String::new();
+/// A letter, or a word in one piece.
+fn italic(text: &str) -> String {
+    if text.len() == 1 {
+        text.to_owned()
+    } else {
+        format!("\\mathit{{{}}}", text.replace('_', "\\_"))
     }
-    let at: Vec<String> = at.iter().map(|index| Latex.index(index)).collect();
-    format!("[{}]", at.join(", "))
+}
+
+/// An opening bracket as large as what it opens.
+fn open(text: &str, bracket: char) -> String {
+    if is_small(text) { bracket.to_string() } else { format!("\\bigl{bracket}") }
+}
+
+fn close(text: &str, bracket: char) -> String {
+    if is_small(text) { bracket.to_string() } else { format!("\\bigr{bracket}") }
+}
+
+fn is_small(text: &str) -> bool {
+    !["\\frac", "\\sum", "\\big", "\\Big", "\\mean"].iter().any(|tall| text.contains(tall))
 }
 
 fn power_of_width(power: Exponent) -> String {

@@ -8,9 +8,10 @@ use super::build::{Builder, Place};
 use super::depends::Dependences;
 use super::expr::{Expr, Index};
 use super::link::{Link, Place as Entry};
+use crate::analyze::parity::Parities;
 use crate::ir::{Arg, Exponent, Node, NodeId, Prim, ReduceOp};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Longer derivatives are not written out.
 const LONGEST: usize = 40;
@@ -28,12 +29,30 @@ type Key = (NodeId, Vec<Index>, Vec<usize>, Hat);
 pub(super) struct Slopes<'a> {
     builder: &'a Builder<'a>,
     dependences: &'a Dependences,
+    /// Products and hats for which the mean derivative of the input by the hat vanishes by symmetry.
+    symmetric: HashSet<(NodeId, NodeId)>,
     known: RefCell<HashMap<Key, Option<Expr>>>,
 }
 
 impl<'a> Slopes<'a> {
     pub(super) fn new(builder: &'a Builder<'a>, dependences: &'a Dependences) -> Self {
-        Self { builder, dependences, known: RefCell::default() }
+        let ir = builder.ir;
+        let mut parities = Parities::new(ir.inits.len());
+        let mut symmetric = HashSet::new();
+        for id in ir.ids() {
+            let Node::MatMul { arg, .. } = ir.node(id) else { continue };
+            for link in dependences.dots(id) {
+                if parities.product_vanishes(ir, *arg, link.product) {
+                    symmetric.insert((id, link.product));
+                }
+            }
+        }
+        Self { builder, dependences, symmetric, known: RefCell::default() }
+    }
+
+    /// Whether the coefficient of this hat in the dot-ket of a product vanishes by symmetry.
+    pub(super) fn vanishes(&self, product: NodeId, hat: NodeId) -> bool {
+        self.symmetric.contains(&(product, hat))
     }
 
     /// E ∂x/∂hat for the x of a product and a hat that it depends on; `None` where it is not written out.
@@ -126,9 +145,18 @@ impl<'a> Slopes<'a> {
     /// The coefficient of one term of the dot-ket of a product as it is printed: a number if it is one.
     pub(super) fn shown(&self, product: NodeId, place: &Place, hat: &Hat) -> Option<Expr> {
         let Node::MatMul { arg, .. } = self.builder.ir.node(product) else { return None };
+        if self.vanishes(product, hat.product) {
+            return Some(Expr::Number(0.0));
+        }
         if let Some(number @ Expr::Number(_)) = self.coefficient(*arg, place, hat) {
             return Some(number);
         }
+        self.symbol(product, place, hat)
+    }
+
+    /// The coefficient of one term of the dot-ket of a product as E ∂x/∂hat.
+    pub(super) fn symbol(&self, product: NodeId, place: &Place, hat: &Hat) -> Option<Expr> {
+        let Node::MatMul { arg, .. } = self.builder.ir.node(product) else { return None };
         let symbol = self.builder.hat(hat.product, &hat.at)?;
         Some(Expr::Partial(Box::new([self.builder.value(*arg, place), symbol])))
     }

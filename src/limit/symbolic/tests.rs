@@ -10,6 +10,8 @@ use crate::driver::Settings;
 use crate::ir::{Node, Prim};
 use crate::source::{Loader, SourceMap};
 
+mod values;
+
 struct NoFiles;
 
 impl Loader for NoFiles {
@@ -143,7 +145,7 @@ fn derivatives_pass_through_dot_kets() {
     );
     let all = lines(&text, "z");
     assert!(all.starts_with("|z⟩ = ẑ + |x⟩·E[∂|k⟩/∂ĥ] + |y⟩ + |x⟩\n"), "{all}");
-    assert!(all.ends_with("E[∂|k⟩/∂ĥ] = E[1 − tanh(|h⟩)²]"), "{all}");
+    assert!(all.contains("E[∂|k⟩/∂ĥ] = E[1 − tanh(|h⟩)²]\n"), "{all}");
 }
 
 /// A distribution has no formula, but a coefficient: Stein's identity.
@@ -151,7 +153,7 @@ fn derivatives_pass_through_dot_kets() {
 fn jumps_have_coefficients_by_steins_identity() {
     let text = format!("{HEAD} let h = W @ x; let y = W.T @ sign(h); output avg(x * y);");
     let all = lines(&text, "y");
-    assert!(all.contains("E[∂sign(|h⟩)/∂ĥ] = E[ĥ·sign(|h⟩)]/Var(ĥ)"), "{all}");
+    assert!(all.contains("E[∂sign(|h⟩)/∂ĥ] = √(2/(π·Σh))\n"), "{all}");
 }
 
 /// Equal names of different values are told apart, values of another size say so.
@@ -162,5 +164,5 @@ fn names_are_those_of_the_source() {
     );
     assert!(lines(&text, "h@1").starts_with("|h@1⟩ = ĥ@1\n"));
     assert!(lines(&text, "z@2").starts_with("|z@2⟩ = tanh(|h@1⟩)"));
-    assert_eq!(lines(&text, "g"), "|n·g⟩ = 2·|z@2⟩");
+    assert!(lines(&text, "g").starts_with("|n·g⟩ = 2·|z@2⟩\n"));
 }

@@ -3,7 +3,7 @@
 use super::expr::{Index, Kind, Name, Symbol};
 use super::format::{Notation, Part, wrapped};
 use super::number::{self, Written};
-use crate::ir::Exponent;
+use crate::ir::{Exponent, Law};
 use num_traits::Zero;
 use std::ops::Range;
 
@@ -34,6 +34,10 @@ impl Notation for Unicode {
                 format!("{power}{own}{at}{slots}")
             }
         }
+    }
+
+    fn letter(&self, letter: &str) -> String {
+        letter.to_owned()
     }
 
     fn index(&self, index: &Index) -> String {
@@ -100,6 +104,19 @@ impl Notation for Unicode {
         format!("⟨{}|{}⟩", inside(left), inside(right))
     }
 
+    fn covariance(&self, left: &Symbol, right: &Symbol) -> String {
+        if left.name != right.name {
+            return format!("Cov({}, {})", self.symbol(left), self.symbol(right));
+        }
+        let own = format!("Σ{}{}", power_of_width(left.name.power), shown(&left.name));
+        let list = |at: &[Index]| at.iter().map(index_text).collect::<Vec<_>>().join(", ");
+        match left.at.len() {
+            0 => own,
+            1 => format!("{own}[{}, {}]", list(&left.at), list(&right.at)),
+            _ => format!("{own}[{}; {}]", list(&left.at), list(&right.at)),
+        }
+    }
+
     fn partial(&self, value: &Part, hat: &str) -> String {
         format!("E[∂{}/∂{hat}]", wrapped(self, value, 3))
     }
@@ -120,7 +137,19 @@ impl Notation for Unicode {
         text.to_owned()
     }
 
+    fn law(&self, law: Law, mean: &str, size: &str) -> String {
+        match law {
+            Law::Normal => format!("N({mean}, {size})"),
+            Law::Uniform => format!("uniform, mean {mean}, variance {size}"),
+            Law::Rademacher if mean == "0" => format!("±{size}"),
+            Law::Rademacher => format!("{mean} ± {size}"),
+        }
+    }
+
     fn row(&self, left: &str, relation: char, right: &str) -> String {
+        if relation == '∈' {
+            return format!("{left} ~ n×n, independent entries, {right}");
+        }
         let space = if relation == ':' { "" } else { " " };
         format!("{left}{space}{relation} {right}")
     }
