@@ -10,6 +10,7 @@ pub mod graphviz;
 pub mod node;
 pub mod passes;
 pub mod print;
+pub mod range;
 pub mod scalar;
 pub mod training;
 

@@ -7,7 +7,8 @@
 
 use super::combination::{Factor, polynomial};
 use super::generic::Generic;
-use super::hypotheses::{EVERYWHERE, Range, range};
+use super::hypotheses::range;
+use crate::ir::range::{EVERYWHERE, Range};
 use crate::ir::{Arg, Ir, Law, Node, NodeId, Prim};
 use num_traits::Signed;
 

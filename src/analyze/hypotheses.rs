@@ -5,6 +5,7 @@
 //! a warning says so.
 
 use crate::diag::{Code, Diagnostic, Diags, codes};
+use crate::ir::range::{EVERYWHERE, Range, of_map, union};
 use crate::ir::{Ir, Law, Node, NodeId, Prim, Program};
 use num_traits::Signed;
 
@@ -27,38 +28,6 @@ impl Setup {
             Self::PseudoLipschitz => "pseudo-Lipschitz (Setup 2.6.3)",
             Self::Formal => "formal (outside of the setups)",
         }
-    }
-}
-
-/// Where the values of a node lie, for almost every draw.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    lo: f64,
-    hi: f64,
-}
-
-/// Nothing is known.
-pub(super) const EVERYWHERE: Range = Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
-
-impl Range {
-    fn bounded(self) -> bool {
-        self.lo.is_finite() && self.hi.is_finite()
-    }
-    pub(super) fn excludes_zero(self) -> bool {
-        self.lo > 0.0 || self.hi < 0.0
-    }
-    /// Nowhere negative.
-    pub(super) fn is_natural(self) -> bool {
-        self.lo >= 0.0
-    }
-    pub(super) fn has_one_sign(self) -> bool {
-        self.lo >= 0.0 || self.hi <= 0.0
-    }
-    pub(super) fn is_positive(self) -> bool {
-        self.lo > 0.0
-    }
-    pub(super) fn is_bounded_above(self) -> bool {
-        self.hi < f64::INFINITY
     }
 }
 
@@ -174,8 +143,8 @@ pub(super) fn range(ir: &Ir, id: NodeId, known: &[Range]) -> Range {
             Law::Rademacher => Range { lo: -1.0, hi: 1.0 },
         },
         Node::Map { op, args, .. } => {
-            let second = args.get(1).map(|arg| get(arg.node));
-            of_map(*op, get(args[0].node), second, args.len() == 2 && args[0] == args[1])
+            let ranges: Vec<Range> = args.iter().map(|arg| get(arg.node)).collect();
+            of_map(*op, &ranges, args.len() == 2 && args[0] == args[1])
         }
         Node::Reduce { op, arg, stat, width } => {
             let inner = get(*arg);
@@ -192,68 +161,5 @@ pub(super) fn range(ir: &Ir, id: NodeId, known: &[Range]) -> Range {
         Node::Stack(args) => args.iter().map(|arg| get(*arg)).fold(get(args[0]), union),
         Node::Pad { arg, .. } => union(get(*arg), Range { lo: 0.0, hi: 0.0 }),
         Node::Width(_) | Node::Param(_) | Node::MatMul { .. } => EVERYWHERE,
-    }
-}
-
-fn union(a: Range, b: Range) -> Range {
-    Range { lo: a.lo.min(b.lo), hi: a.hi.max(b.hi) }
-}
-
-fn of_map(op: Prim, x: Range, y: Option<Range>, same: bool) -> Range {
-    let y = y.unwrap_or(EVERYWHERE);
-    let monotone = |f: fn(f64) -> f64| Range { lo: f(x.lo), hi: f(x.hi) };
-    let square = Range { lo: 0.0, hi: (x.lo * x.lo).max(x.hi * x.hi) };
-    let result = match op {
-        Prim::Id => x,
-        Prim::Neg => Range { lo: -x.hi, hi: -x.lo },
-        Prim::Abs => Range {
-            lo: if x.excludes_zero() { x.lo.abs().min(x.hi.abs()) } else { 0.0 },
-            hi: x.lo.abs().max(x.hi.abs()),
-        },
-        Prim::Sign | Prim::Sin | Prim::Cos | Prim::Erf | Prim::Tanh => Range { lo: -1.0, hi: 1.0 },
-        Prim::Step
-        | Prim::Not
-        | Prim::Lt
-        | Prim::Le
-        | Prim::Eq
-        | Prim::And
-        | Prim::Or
-        | Prim::Sigmoid => Range { lo: 0.0, hi: 1.0 },
-        Prim::Relu => monotone(|v| v.max(0.0)),
-        Prim::Sqrt => monotone(|v| v.max(0.0).sqrt()),
-        Prim::Exp => monotone(libm::exp),
-        Prim::Log => monotone(libm::log),
-        Prim::Softplus => Range {
-            lo: 0.0,
-            hi: if x.hi.is_finite() { crate::num::special::softplus(x.hi) } else { x.hi },
-        },
-        Prim::Pow(p) if p.is_integer() && p.to_integer() % 2 == 0 && p.is_positive() => Range {
-            lo: if x.excludes_zero() {
-                libm::pow(x.lo.abs().min(x.hi.abs()), crate::ir::scalar::to_f64(p))
-            } else {
-                0.0
-            },
-            hi: libm::pow(x.lo.abs().max(x.hi.abs()), crate::ir::scalar::to_f64(p)),
-        },
-        Prim::Pow(_) if x.lo >= 0.0 => Range { lo: 0.0, hi: f64::INFINITY },
-        Prim::Add => Range { lo: x.lo + y.lo, hi: x.hi + y.hi },
-        Prim::Sub => Range { lo: x.lo - y.hi, hi: x.hi - y.lo },
-        Prim::Mul if same => square,
-        // 0 times what has no bound is 0
-        Prim::Mul => corners(x, y, |a, b| if a == 0.0 || b == 0.0 { 0.0 } else { a * b }),
-        Prim::Div if y.bounded() && y.excludes_zero() => corners(x, y, |a, b| a / b),
-        Prim::Div if x.lo >= 0.0 && y.lo > 0.0 => Range { lo: x.lo / y.hi, hi: x.hi / y.lo },
-        Prim::Min => Range { lo: x.lo.min(y.lo), hi: x.hi.min(y.hi) },
-        Prim::Max => Range { lo: x.lo.max(y.lo), hi: x.hi.max(y.hi) },
-        Prim::Div | Prim::Pow(_) | Prim::Powf | Prim::Select => EVERYWHERE,
-    };
-    if result.lo.is_nan() || result.hi.is_nan() { EVERYWHERE } else { result }
-}
-
-fn corners(x: Range, y: Range, f: fn(f64, f64) -> f64) -> Range {
-    let all = [f(x.lo, y.lo), f(x.lo, y.hi), f(x.hi, y.lo), f(x.hi, y.hi)];
-    Range {
-        lo: all.into_iter().fold(f64::INFINITY, f64::min),
-        hi: all.into_iter().fold(f64::NEG_INFINITY, f64::max),
     }
 }

@@ -10,9 +10,12 @@ mod product;
 
 pub use product::{Cut, Lanes};
 
+use super::vector::double;
+use crate::ir::Prim;
 use crate::num::gaussian::arc_cosine;
 use crate::num::rng::Key;
 use crate::num::rng::draw::{self, Draw, Law};
+use crate::num::special::DENSITY_AT_ZERO;
 
 /// Declares a function that runs the body in the best available instantiation.
 macro_rules! dispatch {
@@ -99,6 +102,27 @@ dispatch! {
 }
 
 dispatch! {
+    /// A function of one number, at many; exp, tanh, erf and what is made of them to a few units in the last place.
+    pub fn apply(op: Prim, x: &[f64], out: &mut [f64]) {
+        match op {
+            Prim::Exp => each(x, out, double::exp),
+            Prim::Tanh => each(x, out, double::tanh),
+            Prim::Erf => each(x, out, double::erf),
+            Prim::Sigmoid => each(x, out, double::sigmoid),
+            Prim::Softplus => each(x, out, double::softplus),
+            _ => each(x, out, |x| op.eval(&[x])),
+        }
+    }
+}
+
+dispatch! {
+    /// The density of a standard normal number at many, to a few units in the last place.
+    pub fn normal_densities(x: &[f64], out: &mut [f64]) {
+        each(x, out, |x| double::exp(-0.5 * x * x) * DENSITY_AT_ZERO);
+    }
+}
+
+dispatch! {
     /// Arc-cosine kernels of orders 1 and 0 of one number of variance `a` with others; `least` becomes no larger than any
     /// ab − c², or ab times a rounding error where that is more.
     pub fn arc_cosines(a: f64, b: &[f64], c: &[f64], out: [&mut [f64]; 2], least: &mut f64) {
@@ -112,6 +136,11 @@ dispatch! {
         }
         *least = f64::from_bits(smallest as u64);
     }
+}
+
+#[inline(always)]
+fn each(x: &[f64], out: &mut [f64], f: impl Fn(f64) -> f64) {
+    out.iter_mut().zip(x).for_each(|(out, x)| *out = f(*x));
 }
 
 #[cfg(test)]

@@ -29,15 +29,16 @@ const MOST_PIECES: usize = 100;
 
 impl Chebyshev {
     /// Interpolates values, which have an error bound each. Pieces are halved, the first one at 0, until the coefficients of each die
-    /// out; `None` if they do not, or if there is no value.
+    /// out and the values at these places are met; `None` if that fails, or if there is no value.
     pub fn new(
         [low, high]: [f64; 2],
+        places: &[f64],
         mut f: impl FnMut(f64) -> Option<(f64, f64)>,
     ) -> Option<Self> {
         let largest = Cell::new(0.0_f64);
         let (mut pieces, mut pending) = (Vec::new(), vec![[low, high]]);
         while let Some([low, high]) = pending.pop() {
-            if let Some(piece) = Piece::new([low, high], &largest, &mut f)? {
+            if let Some(piece) = Piece::new([low, high], places, &largest, &mut f)? {
                 pieces.push(piece);
                 continue;
             }
@@ -59,6 +60,12 @@ impl Chebyshev {
         self.pieces[at].value(x)
     }
 
+    /// A bound of its absolute value.
+    pub fn size(&self) -> f64 {
+        let sum = |piece: &Piece| piece.coefficients.iter().map(|c| c.abs()).sum();
+        self.pieces.iter().map(sum).fold(0.0, f64::max)
+    }
+
     /// Whether two pieces meet at 0.
     pub fn is_split_at_zero(&self) -> bool {
         self.pieces.iter().any(|piece| piece.low == 0.0)
@@ -76,6 +83,7 @@ impl Piece {
     /// `Some(None)` where the last grid is not enough.
     fn new(
         [low, high]: [f64; 2],
+        places: &[f64],
         largest: &Cell<f64>,
         f: &mut impl FnMut(f64) -> Option<(f64, f64)>,
     ) -> Option<Option<Self>> {
@@ -92,11 +100,20 @@ impl Piece {
         loop {
             let coefficients = coefficients(&values);
             let rest: f64 = coefficients[degree - degree / 4..].iter().map(|c| c.abs()).sum();
-            if rest <= ENOUGH * largest.get() {
+            // what values are off by does not die out
+            if rest <= ENOUGH * largest.get() + worst.get() {
                 // the norm of interpolation at these points is at most 1 + 2/π log(degree + 1) (Theorem 15.2)
                 let norm = 1.0 + 2.0 / PI * libm::log(degree as f64 + 1.0);
                 let error = rest + norm * worst.get() + 4.0 * f64::EPSILON * largest.get();
-                return Some(Some(Self { coefficients, low, high, error }));
+                let piece = Self { coefficients, low, high, error };
+                for place in places.iter().filter(|x| (low..=high).contains(x)) {
+                    let (value, own) = f(*place)?;
+                    // a narrow feature may lie between all points of a grid
+                    if (piece.value(*place) - value).abs() > error + own {
+                        return Some(None);
+                    }
+                }
+                return Some(Some(piece));
             }
             if degree == DEGREES.1 {
                 return Some(None);
@@ -158,7 +175,8 @@ mod tests {
     #[test]
     fn interpolants_have_their_errors() {
         let f = |x: f64| libm::tanh(x) * libm::cos(2.0 * x);
-        let table = Chebyshev::new([-5.0, 7.0], |x| Some((f(x), 1e-16))).expect("it is smooth");
+        let table =
+            Chebyshev::new([-5.0, 7.0], &[], |x| Some((f(x), 1e-16))).expect("it is smooth");
         let slope = table.derivative();
         assert!(table.error < 1e-12 && slope.error < 1e-8, "{} {}", table.error, slope.error);
         for k in 0..200 {
@@ -169,12 +187,15 @@ mod tests {
             assert!((slope.value(x) - known).abs() <= slope.error, "{x}");
         }
         assert_eq!(table.value(9.0), table.value(7.0));
-        let bent =
-            Chebyshev::new([-1.0, 2.0], |x| Some((x.abs(), 0.0))).expect("it is smooth beside 0");
+        let bent = Chebyshev::new([-1.0, 2.0], &[], |x| Some((x.abs(), 0.0)))
+            .expect("it is smooth beside 0");
         let smooth =
-            Chebyshev::new([-1.0, 2.0], |x| Some((libm::exp(x), 0.0))).expect("it is smooth");
+            Chebyshev::new([-1.0, 2.0], &[], |x| Some((libm::exp(x), 0.0))).expect("it is smooth");
         assert!(bent.is_split_at_zero() && !smooth.is_split_at_zero());
         assert!((bent.value(-0.3) - 0.3).abs() < 1e-15 && (bent.value(0.7) - 0.7).abs() < 1e-15);
-        assert!(Chebyshev::new([-1.0, 1.0], |x| Some((libm::sin(1e6 * x), 0.0))).is_none());
+        let narrow = |x: f64| Some((libm::exp(-x * x), 0.0));
+        let seen = Chebyshev::new([-500.0, 800.0], &[0.3], narrow).expect("it is smooth");
+        assert!((seen.value(0.7) - libm::exp(-0.49)).abs() < 1e-13, "{}", seen.value(0.7));
+        assert!(Chebyshev::new([-1.0, 1.0], &[], |x| Some((libm::sin(1e6 * x), 0.0))).is_none());
     }
 }

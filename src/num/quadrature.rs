@@ -42,6 +42,8 @@ const GAUSS: [f64; 5] = [
 ];
 /// The scale on which a reaching grid becomes coarser.
 const FINEST: f64 = 0.05;
+/// What a value is off by, relative to itself: functions are right to a few units in the last place.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
 /// A panel of less than this share of the whole is not halved.
 const NARROWEST: f64 = 1e-13;
 
@@ -63,12 +65,14 @@ pub struct Values {
     pub of: [f64; POINTS],
     /// Their sizes.
     pub sizes: [f64; POINTS],
+    /// How much they may change between the points unseen.
+    pub hidden: f64,
 }
 
 impl Values {
     /// Values that are no integrals themselves.
     pub fn plain(of: [f64; POINTS]) -> Self {
-        Self { of, sizes: of.map(f64::abs) }
+        Self { of, sizes: of.map(f64::abs), hidden: 0.0 }
     }
 }
 
@@ -107,7 +111,7 @@ pub fn integrate(
             .iter_mut()
             .filter(wide)
             .max_by(|a, b| a.part.error.total_cmp(&b.part.error))
-            .filter(|worst| worst.part.error > f64::EPSILON * worst.part.size);
+            .filter(|worst| worst.part.error > ROUNDING * worst.part.size);
         let fine = sum.error <= tolerance * sum.size || !sum.value.is_finite();
         let (Some(worst), false) = (worst, fine || evaluated >= most) else { return sum };
         let (middle, end) = (0.5 * (worst.start + worst.end), worst.end);
@@ -128,7 +132,7 @@ fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -
     let points = std::array::from_fn(|k| centre + half * node(k));
     let mut found = Values::default();
     f(&points, &mut found);
-    let Values { of: values, sizes } = found;
+    let Values { of: values, sizes, hidden } = found;
     let sum = |of: &dyn Fn(usize) -> f64| (0..POINTS).map(of).sum::<f64>();
     let kronrod = sum(&|k| weight(k) * values[k]);
     let gauss = sum(&|k| if k % 2 == 1 { GAUSS[k.min(20 - k) / 2] * values[k] } else { 0.0 });
@@ -139,8 +143,7 @@ fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -
         let ratio = 200.0 * error / spread;
         error = spread * (ratio * ratio.sqrt()).min(1.0);
     }
-    // rounding
-    error = error.max(f64::EPSILON * size);
+    error = error.max(ROUNDING * size).max(2.0 * hidden);
     let part = Integral { value: half * kronrod, error: half * error, size: half * size };
     Panel { start, end, part }
 }

@@ -26,10 +26,13 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)
 }
 
+/// φ(0) = 1/√(2π)
+pub const DENSITY_AT_ZERO: f64 =
+    0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+
 /// φ(x), the density of a standard normal number.
 pub fn normal_density(x: f64) -> f64 {
-    libm::exp(-0.5 * x * x)
-        * (0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2)
+    libm::exp(-0.5 * x * x) * DENSITY_AT_ZERO
 }
 
 /// The x with Φ(x) = p, for 0 < p < 1; infinite at the ends.

@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = "const M = 2;
 data k : scalar[2] = [1, 2];
-init x : vec ~ N(0, 1);
+init x, z : vec ~ N(0, 1);
 init W : mat ~ N(0, 1/n);
 
 let h = W @ x;
 let g[i] = M * avg(h^2) + k[i];
-let G = n * grad(avg(tanh(h)), W);
+let G = n * grad(avg(tanh(h) + tanh(W @ z)), W);
 let W1 = W - 0.1 / n * G / sqrt(G^2 + 0.01);
 output g, avg(tanh(W1 @ x)) as \"t\";
 expect avg(h^2) ~= 1 within 0.01;

@@ -6,6 +6,7 @@
 mod copies;
 mod edges;
 mod exact;
+mod narrow;
 mod networks;
 mod random;
 mod references;

@@ -42,6 +42,23 @@ fn outer_products_are_sums_in_order() {
 }
 
 #[test]
+fn functions_at_many_numbers_are_those_at_each() {
+    let x: Vec<f64> = (0..2001).map(|k| 0.02 * f64::from(k - 1000) + 1e-3).collect();
+    let mut out = vec![0.0; x.len()];
+    let check = |f: &dyn Fn(f64) -> f64, out: &[f64]| {
+        for (x, y) in x.iter().zip(out) {
+            assert!((y - f(*x)).abs() <= 1e-15 * f(*x).abs(), "{x}: {y}, not {}", f(*x));
+        }
+    };
+    for op in [Prim::Exp, Prim::Tanh, Prim::Erf, Prim::Sigmoid, Prim::Softplus, Prim::Sin] {
+        apply(op, &x, &mut out);
+        check(&|x| op.eval(&[x]), &out);
+    }
+    normal_densities(&x, &mut out);
+    check(&crate::num::special::normal_density, &out);
+}
+
+#[test]
 fn arc_cosines_are_those_of_each_pair() {
     let wave = |k: usize, rate: f64| libm::sin(k as f64 * rate);
     let b: Vec<f64> = (0..37).map(|k| 1.5 + wave(k, 0.7)).collect();

@@ -7,17 +7,42 @@ use super::ket::{Argument, Atom, Factor, KetId, LeafId, Monomial};
 use super::leaves::{Leaf, Leaves};
 use super::number::{Method, Number};
 use super::tree::{Compiled, Tree, TreeId, Trees};
-use crate::ir::{Law, Prim};
+use crate::ir::Law;
+use crate::ir::range::{Range, of_map};
 use crate::num::chebyshev::Chebyshev;
 use crate::num::special::normal_density;
+use crate::num::tensor::for_each_index;
 
-/// How many deviations of a form a table reaches over.
-const REACH: f64 = 10.0;
-/// Points along each form on which the range of a number is looked for.
+/// How many deviations of a form a table reaches over: integrals over up to three directions reach over 10 of each.
+const REACH: f64 = 17.5;
+/// Points along each form for the mean size of a table.
 const GRID: usize = 41;
+/// How many deviations these points reach over.
+const SIZE_REACH: f64 = 8.0;
 
-/// Values and weights.
+/// Places between them where the interpolant is looked at beside its own.
+const PLACES: usize = 16;
+
+/// Values in order, and weights.
 type Points = Vec<(f64, f64)>;
+/// A function of forms on copies.
+type Composed = (TreeId, Vec<Argument>);
+
+/// One function of a product.
+struct Function {
+    tree: TreeId,
+    arguments: Vec<Argument>,
+    power: u32,
+    /// Its parts through which alone it reads copies that are kept, the largest first, and what these are by themselves.
+    numbers: Vec<(TreeId, Composed)>,
+}
+
+impl Function {
+    /// The part that is this number.
+    fn part(&self, number: &Composed) -> Option<TreeId> {
+        self.numbers.iter().find(|(_, own)| own == number).map(|(part, _)| *part)
+    }
+}
 
 /// A product that reads copies that are averaged and others.
 pub(super) struct Crossing {
@@ -82,29 +107,26 @@ impl Leaves<'_> {
     }
 
     fn table_of(&mut self, crossing: &Crossing, slots: &[usize]) -> Option<KetId> {
-        let mut number: Option<(TreeId, Vec<Argument>)> = None;
-        let mut functions = Vec::new();
-        for factor in &crossing.factors {
-            let Atom::Mixed(tree, arguments) = self.kets.atom(factor.atom).clone() else {
-                return None;
-            };
-            let is_kept: Vec<bool> =
-                arguments.iter().map(|(_, slot)| !slots.contains(slot)).collect();
-            let mut parts = Vec::new();
-            self.kets.trees.outer_parts(tree, &is_kept, &mut parts);
-            let [part] = parts.as_slice() else { return None };
-            let kept = (0..arguments.len()).filter(|k| is_kept[*k]);
-            let own = self.renumbered(*part, &arguments, kept);
-            if number.as_ref().is_some_and(|number| *number != own) {
-                return None;
-            }
-            number = Some(own);
-            functions.push((tree, *part, arguments, factor.power));
+        let functions: Option<Vec<Function>> =
+            crossing.factors.iter().map(|factor| self.function_of(factor, slots)).collect();
+        let functions = functions?;
+        let (first, others) = functions.split_first()?;
+        let common = |(_, own): &&(TreeId, Composed)| others.iter().all(|f| f.part(own).is_some());
+        let (tree, arguments) = first.numbers.iter().find(common)?.1.clone();
+        let laws = self.laws(&arguments)?;
+        let boxed = laws.iter().map(|(mean, deviation)| Range {
+            lo: mean - REACH * deviation,
+            hi: mean + REACH * deviation,
+        });
+        let range = self.kets.trees.range(tree, &boxed.collect::<Vec<_>>());
+        if !range.is_bounded() || range.lo == range.hi {
+            return None;
         }
-        let (tree, arguments) = number?;
-        let (range, points) = self.range(tree, &arguments)?;
-        let table = Chebyshev::new(range, |at| {
-            let mean = self.mean_at(&functions, &crossing.averaged, slots, at)?;
+        let points = self.points(tree, &laws);
+        let table = Chebyshev::new([range.lo, range.hi], &quantiles(&points), |at| {
+            let parts = functions.iter().map(|f| f.part(&(tree, arguments.clone())));
+            let parts: Option<Vec<TreeId>> = parts.collect();
+            let mean = self.mean_at(&functions, &parts?, &crossing.averaged, slots, at)?;
             Some((mean.value, mean.error))
         })?;
         let size: f64 = points.iter().map(|(x, weight)| weight * table.value(*x).abs()).sum();
@@ -116,13 +138,28 @@ impl Leaves<'_> {
         self.kets.on_copies(table, arguments)
     }
 
+    fn function_of(&mut self, factor: &Factor, slots: &[usize]) -> Option<Function> {
+        let Atom::Mixed(tree, arguments) = self.kets.atom(factor.atom).clone() else {
+            return None;
+        };
+        let is_kept: Vec<bool> = arguments.iter().map(|(_, slot)| !slots.contains(slot)).collect();
+        let mut parts = Vec::new();
+        self.kets.trees.add_numbers(tree, tree, &is_kept, &mut parts);
+        let mut numbers = Vec::new();
+        for part in parts {
+            let kept = (0..arguments.len()).filter(|k| is_kept[*k]);
+            numbers.push((part, self.renumbered(part, &arguments, kept)));
+        }
+        Some(Function { tree, arguments, power: factor.power, numbers })
+    }
+
     /// A tree of some arguments as one of these alone.
     fn renumbered(
         &mut self,
         tree: TreeId,
         arguments: &[Argument],
         kept: impl Iterator<Item = usize>,
-    ) -> (TreeId, Vec<Argument>) {
+    ) -> Composed {
         let zero = self.kets.trees.constant(0.0);
         let mut trees = vec![zero; arguments.len()];
         let mut own = Vec::new();
@@ -133,8 +170,8 @@ impl Leaves<'_> {
         (self.kets.trees.with_arguments(tree, &trees), own)
     }
 
-    /// The values that a number takes, and points with weights as its law has them.
-    fn range(&mut self, tree: TreeId, arguments: &[Argument]) -> Option<([f64; 2], Points)> {
+    /// Means and deviations of forms.
+    fn laws(&mut self, arguments: &[Argument]) -> Option<Vec<(f64, f64)>> {
         let mut laws = Vec::new();
         for (form, _) in arguments {
             let (leaves, constant) = self.kets.affine(*form)?;
@@ -146,37 +183,38 @@ impl Leaves<'_> {
             }
             laws.push((constant.value, variance.max(0.0).sqrt()));
         }
+        Some(laws)
+    }
+
+    /// Values of a function of forms on a grid, with weights as if these were independent.
+    fn points(&self, tree: TreeId, laws: &[(f64, f64)]) -> Points {
         let compiled = Compiled::new(&self.kets.trees, tree);
+        let step = 2.0 * SIZE_REACH / (GRID - 1) as f64;
         let mut points = Vec::new();
-        let mut at = vec![0; laws.len()];
-        loop {
-            let steps = at.iter().map(|k| REACH * (2.0 * *k as f64 / (GRID - 1) as f64 - 1.0));
+        for_each_index(&vec![GRID; laws.len()], |at| {
+            let steps = at.iter().map(|k| step * *k as f64 - SIZE_REACH);
             let steps: Vec<f64> = steps.collect();
             let place = |(z, (mean, deviation)): (&f64, &(f64, f64))| mean + z * deviation;
-            let arguments: Vec<f64> = steps.iter().zip(&laws).map(place).collect();
-            let step = 2.0 * REACH / (GRID - 1) as f64;
+            let arguments: Vec<f64> = steps.iter().zip(laws).map(place).collect();
             let weight = steps.iter().map(|z| step * normal_density(*z)).product();
             points.push((compiled.one(&arguments), weight));
-            let Some(axis) = at.iter().rposition(|k| k + 1 < GRID) else { break };
-            at[axis] += 1;
-            at[axis + 1..].fill(0);
-        }
-        let low = points.iter().map(|(x, _)| *x).fold(f64::INFINITY, f64::min);
-        let high = points.iter().map(|(x, _)| *x).fold(f64::NEG_INFINITY, f64::max);
-        (low < high && (high - low).is_finite()).then_some(([low, high], points))
+        });
+        points.sort_by(|(x, _), (y, _)| x.total_cmp(y));
+        points
     }
 
     /// E of the product where the number has this value.
     fn mean_at(
         &mut self,
-        functions: &[(TreeId, TreeId, Vec<Argument>, u32)],
+        functions: &[Function],
+        parts: &[TreeId],
         averaged: &Monomial,
         slots: &[usize],
         at: f64,
     ) -> Option<Number> {
         let mut product = self.kets.constant(Number::exact(1.0))?;
         let value = self.kets.trees.constant(at);
-        for (tree, part, arguments, power) in functions {
+        for (Function { tree, arguments, power, .. }, part) in functions.iter().zip(parts) {
             let tree = self.kets.trees.with(*tree, *part, value);
             let others = (0..arguments.len()).filter(|k| slots.contains(&arguments[*k].1));
             let (tree, own) = self.renumbered(tree, arguments, others);
@@ -230,22 +268,63 @@ impl Leaves<'_> {
     }
 }
 
+/// Between neighbours of which there is an equal share of the weight.
+fn quantiles(points: &Points) -> Vec<f64> {
+    let all: f64 = points.iter().map(|(_, weight)| weight).sum();
+    let (mut sum, mut found) = (0.0, Vec::new());
+    for (x, weight) in points {
+        sum += weight;
+        if sum * PLACES as f64 > found.len() as f64 * all && !found.contains(x) {
+            found.push(*x);
+        }
+    }
+    found
+}
+
 impl Trees {
-    /// The largest parts of a tree that read only some of the arguments, each once.
-    fn outer_parts(&self, id: TreeId, is_outer: &[bool], found: &mut Vec<TreeId>) {
-        match self.reads(id, is_outer) {
-            (true, false) if !found.contains(&id) => found.push(id),
-            (true, true) => match self.get(id) {
-                Tree::Apply(Prim::Mul, args) if self.value(args[0]).is_some() => {
-                    self.outer_parts(args[1], is_outer, found);
-                }
-                Tree::Apply(_, args) => {
-                    args.iter().for_each(|arg| self.outer_parts(*arg, is_outer, found));
-                }
-                Tree::Table(_, arg) => self.outer_parts(*arg, is_outer, found),
-                Tree::Argument(_) | Tree::Constant(_) => {}
-            },
-            _ => {}
+    /// Bounds of a tree from those of its arguments.
+    fn range(&self, id: TreeId, arguments: &[Range]) -> Range {
+        match self.get(id) {
+            Tree::Argument(k) => arguments[*k],
+            Tree::Constant(value) => Range { lo: value.get(), hi: value.get() },
+            Tree::Apply(op, args) => {
+                let ranges: Vec<Range> =
+                    args.iter().map(|arg| self.range(*arg, arguments)).collect();
+                of_map(*op, &ranges, args.len() == 2 && args[0] == args[1])
+            }
+            Tree::Table(table, _) => {
+                let size = self.tabulated(*table).size();
+                Range { lo: -size, hi: size }
+            }
+        }
+    }
+
+    /// Parts of a tree, below one of them, that read only some of the arguments, and through each of which alone the tree reads
+    /// those; the largest first.
+    fn add_numbers(&self, root: TreeId, below: TreeId, is_outer: &[bool], found: &mut Vec<TreeId>) {
+        if self.reads(below, is_outer) == (true, false)
+            && !found.contains(&below)
+            && !self.reads_beside(root, below, is_outer)
+        {
+            found.push(below);
+        }
+        match self.get(below) {
+            Tree::Apply(_, args) => {
+                args.iter().for_each(|arg| self.add_numbers(root, *arg, is_outer, found));
+            }
+            Tree::Table(_, arg) => self.add_numbers(root, *arg, is_outer, found),
+            Tree::Argument(_) | Tree::Constant(_) => {}
+        }
+    }
+
+    /// Whether a tree reads such arguments elsewhere than in a part.
+    fn reads_beside(&self, id: TreeId, part: TreeId, is_outer: &[bool]) -> bool {
+        match self.get(id) {
+            _ if id == part => false,
+            Tree::Argument(k) => is_outer[*k],
+            Tree::Constant(_) => false,
+            Tree::Table(_, arg) => self.reads_beside(*arg, part, is_outer),
+            Tree::Apply(_, args) => args.iter().any(|arg| self.reads_beside(*arg, part, is_outer)),
         }
     }
 

@@ -121,9 +121,14 @@ impl Trees {
                 let rest = sum(self.expand(x)?, scaled(self.expand(args[1])?, -1.0))?;
                 sum(self.expand(args[1])?, product(&chosen, &rest)?)
             }
-            Prim::Lt | Prim::Le => {
+            Prim::Lt => {
                 let difference = self.sub(args[1], x);
                 self.shape(Shape::Step, difference)
+            }
+            // true where both are equal, which has a probability if they are constants
+            Prim::Le => {
+                let difference = self.sub(x, args[1]);
+                sum(vec![Term::constant(1.0)], scaled(self.shape(Shape::Step, difference)?, -1.0))
             }
             Prim::Select => {
                 let chosen = self.truth(x)?;

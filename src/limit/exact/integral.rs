@@ -5,16 +5,21 @@
 //! inner integral is not smooth there. Powers of other forms are averaged in closed form at each point, given ξ.
 
 use super::tree::Compiled;
+use crate::codegen::simd::normal_densities;
+use crate::ir::range::Range;
 use crate::num::gaussian::Normal;
 use crate::num::quadrature::{Integral, POINTS, Values, integrate};
 use crate::num::special::normal_density;
+use smallvec::SmallVec;
 
 /// A residual variance below this fraction of the whole is rounding.
 const DEPENDENT: f64 = 1e-14;
 /// More directions are left to particles.
 pub(super) const MOST_DIRECTIONS: usize = 3;
 /// Panels of every integral: the density at the ends is 1e-22 of the one at 0.
-const ENDS: [f64; 5] = [-10.0, -5.0, 0.0, 5.0, 10.0];
+const ENDS: [f64; 5] = [-REACH, -5.0, 0.0, 5.0, REACH];
+/// How many deviations integrals reach over.
+pub(super) const REACH: f64 = 10.0;
 /// Further panels for functions that grow like exponentials.
 const FAR_ENDS: [f64; 6] = [-38.0, -26.0, -16.0, 16.0, 26.0, 38.0];
 /// Of a function that grows like an exponential: at the ends of the innermost integral, at most, over the integral of its size.
@@ -23,8 +28,12 @@ const OUTSIDE: f64 = 1e-11;
 const LONG_TOLERANCE: f64 = 1e-10;
 /// Panels of one integral, at most, by how deep it is inside others.
 const PANELS: [usize; MOST_DIRECTIONS] = [400, 150, 60];
-/// Where a function has a kink: L · ξ + µ.
-type Plane = (Vec<f64>, f64);
+/// What is wider than this need not be looked for: points of a panel see it.
+const NARROW: f64 = 1.0;
+/// A combination of forms, and a constant, at whose zeros a function has a kink or comes to rest, and how far from 0 it does.
+pub(super) type Feature = (Vec<(usize, f64)>, f64, f64);
+/// The same in directions: L · ξ + µ.
+type Plane = (Vec<f64>, f64, f64);
 
 /// A function and the forms that it reads.
 #[derive(Debug)]
@@ -32,8 +41,7 @@ pub(super) struct Integrand<'a> {
     pub(super) functions: Vec<(&'a Compiled, Vec<usize>)>,
     /// Forms that are factors themselves, once for each power.
     pub(super) linear: Vec<usize>,
-    /// Combinations of forms, and constants, at whose zeros a function has a kink.
-    pub(super) kinks: Vec<(Vec<(usize, f64)>, f64)>,
+    pub(super) features: Vec<Feature>,
     /// Whether functions grow like exponentials.
     pub(super) far: bool,
 }
@@ -56,6 +64,15 @@ struct Nest<'a> {
     /// The largest value at an end of the innermost integral.
     outside: f64,
     scratch: Vec<[f64; POINTS]>,
+}
+
+/// Ends of panels for a feature at a place, which reaches some way to both sides.
+pub(super) fn around(place: f64, reach: f64) -> Vec<f64> {
+    match reach {
+        0.0 => vec![place],
+        _ if reach < NARROW => vec![place - reach, place, place + reach],
+        _ => Vec::new(),
+    }
 }
 
 /// E of the integrand, with `left` panels to spend; `None` with too many directions or none left.
@@ -152,9 +169,10 @@ fn by_direction(integrand: &Integrand, rows: &[Vec<f64>], count: usize) -> Vec<V
 }
 
 impl Nest<'_> {
-    /// Planes by the last direction that they depend on; of those of one direction, also the places where they meet.
+    /// Planes by the last direction that they depend on. For directions before it also what is left of them after an integral over
+    /// it, less sharp, and the places where two of them meet.
     fn all_planes(&self, count: usize) -> Vec<Vec<Plane>> {
-        let plane = |(parts, constant): &(Vec<(usize, f64)>, f64)| {
+        let plane = |(parts, constant, reach): &Feature| {
             let mut row = vec![0.0; count];
             let mut at = *constant;
             for (form, factor) in parts {
@@ -163,31 +181,33 @@ impl Nest<'_> {
                     .for_each(|(sum, entry)| *sum += factor * entry);
                 at += factor * self.mean[*form];
             }
-            (row, at)
+            (row, at, *reach)
         };
         let mut planes = vec![Vec::new(); count];
-        let mut pending: Vec<Plane> = self.integrand.kinks.iter().map(plane).collect();
+        let mut pending: Vec<Plane> = self.integrand.features.iter().map(plane).collect();
         for direction in (0..count).rev() {
             let size = |row: &[f64]| row.iter().map(|x| x.abs()).fold(0.0, f64::max);
             let (own, others): (Vec<Plane>, Vec<Plane>) = pending
                 .into_iter()
-                .partition(|(row, _)| row[direction].abs() > DEPENDENT * size(row));
-            let mut here: Vec<Plane> = Vec::new();
-            for (row, at) in own {
-                let factor = 1.0 / row[direction];
-                let scaled: Plane = (row.iter().map(|x| x * factor).collect(), at * factor);
-                if !here.contains(&scaled) {
-                    here.push(scaled);
-                }
-            }
+                .partition(|(row, ..)| row[direction].abs() > DEPENDENT * size(row));
             pending = others;
-            if direction > 0 {
-                for (k, (a, x)) in here.iter().enumerate() {
-                    for (b, y) in &here[..k] {
-                        let mut row: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-                        row[direction] = 0.0;
-                        pending.push((row, x - y));
-                    }
+            let mut here: Vec<Plane> = Vec::new();
+            for (row, at, reach) in own {
+                let factor = 1.0 / row[direction];
+                let mut row: Vec<f64> = row.iter().map(|x| x * factor).collect();
+                let (at, reach) = (at * factor, reach * factor.abs());
+                let scaled = (row.clone(), at, reach);
+                if here.contains(&scaled) {
+                    continue;
+                }
+                here.push(scaled);
+                row[direction] = 0.0;
+                pending.push((row, at, reach + self.ends[self.ends.len() - 1]));
+            }
+            for (k, (a, x, near)) in here.iter().enumerate() {
+                for (b, y, far) in &here[..k] {
+                    let row = a.iter().zip(b).map(|(a, b)| a - b).collect();
+                    pending.push((row, x - y, near + far));
                 }
             }
             planes[direction] = here;
@@ -199,11 +219,10 @@ impl Nest<'_> {
     fn integral(&mut self, outer: &mut Vec<f64>, count: usize, weight: f64) -> Option<Integral> {
         let depth = outer.len();
         let mut ends = self.ends.clone();
-        for (row, at) in &self.planes[depth] {
+        let within = |x: &f64| x.abs() < self.ends[self.ends.len() - 1];
+        for (row, at, reach) in &self.planes[depth] {
             let place: f64 = -(at + row.iter().zip(outer.iter()).map(|(a, x)| a * x).sum::<f64>());
-            if place.abs() < self.ends[self.ends.len() - 1] {
-                ends.push(place);
-            }
+            ends.extend(around(place, *reach).into_iter().filter(within));
         }
         ends.sort_by(f64::total_cmp);
         ends.dedup();
@@ -216,10 +235,10 @@ impl Nest<'_> {
                 return;
             }
             self.left -= 1;
-            self.on_panel(outer, points, &mut values.of);
+            values.hidden = self.on_panel(outer, points, &mut values.of);
             if depth + 1 == count {
                 self.times_moments(outer, points, &mut values.of);
-                *values = Values::plain(values.of);
+                *values = Values { hidden: values.hidden, ..Values::plain(values.of) };
                 return;
             }
             for (k, point) in points.iter().enumerate() {
@@ -266,20 +285,27 @@ impl Nest<'_> {
         points.map(|x| base + slope * x)
     }
 
-    /// The density and the functions that depend on this direction last.
-    fn on_panel(&mut self, outer: &[f64], points: &[f64; POINTS], values: &mut [f64; POINTS]) {
-        *values = points.map(normal_density);
+    /// The density times the functions that depend on this direction last, and what these may hide.
+    fn on_panel(
+        &mut self,
+        outer: &[f64],
+        points: &[f64; POINTS],
+        values: &mut [f64; POINTS],
+    ) -> f64 {
+        normal_densities(points, values);
+        let (density, mut hidden) = (Range::of(values).hi, 0.0_f64);
         for at in 0..self.functions[outer.len()].len() {
-            let (function, forms) = &self.integrand.functions[self.functions[outer.len()][at]];
-            let arguments: Vec<[f64; POINTS]> =
+            let integrand = self.integrand;
+            let (function, forms) = &integrand.functions[self.functions[outer.len()][at]];
+            let arguments: SmallVec<[[f64; POINTS]; 2]> =
                 forms.iter().map(|form| self.form(*form, outer, points)).collect();
-            let arguments: Vec<&[f64; POINTS]> = arguments.iter().collect();
-            function.many(&arguments, &mut self.scratch);
-            let result = self.scratch.last().expect("a function has a value");
+            let (result, own) = function.many(&arguments, &mut self.scratch);
+            hidden = hidden.max(own);
             // far out 0 · ∞ is 0
             let times = |x: f64, y: f64| if x == 0.0 { 0.0 } else { x * y };
             values.iter_mut().zip(result).for_each(|(value, y)| *value = times(*value, *y));
         }
+        density * hidden
     }
 
     /// Times the mean of the linear factors given all directions.

@@ -1,7 +1,7 @@
 //! The ladder: E of a product of atoms by symmetry, by independence, in closed form, by quadrature.
 
 use super::expand::{Atom as Part, Term};
-use super::integral::{self, Integrand};
+use super::integral::{self, Feature, Integrand};
 use super::ket::{Atom, AtomId, KetId, LeafId};
 use super::leaves::Leaves;
 use super::number::{Method, Number};
@@ -310,8 +310,14 @@ impl Leaves<'_> {
             });
         }
         let reach = 3.0f64.sqrt();
+        let mut ends = vec![-reach, 0.0, reach];
+        for feature in self.features(group) {
+            ends.extend(along(&feature, law, shift, rest).into_iter().filter(|x| x.abs() < reach));
+        }
+        ends.sort_by(f64::total_cmp);
         let (mut error, mut failed) = (0.0_f64, false);
         let mut on_panel = |points: &[f64; POINTS], values: &mut Values| {
+            values.hidden = self.hidden(group, law, shift, points);
             for (k, x) in points.iter().enumerate() {
                 match self.over_others(group, &law.shifted(shift, *x), rest, tolerance) {
                     Some(found) => {
@@ -323,7 +329,7 @@ impl Leaves<'_> {
                 }
             }
         };
-        let integral = integrate(&mut on_panel, &[-reach, 0.0, reach], tolerance, 60);
+        let integral = integrate(&mut on_panel, &ends, tolerance, 60);
         let fine = !failed && integral.error <= WORST * integral.size;
         fine.then_some(Found {
             value: integral.value,
@@ -331,6 +337,20 @@ impl Leaves<'_> {
             size: integral.size,
             method: Method::Quadrature,
         })
+    }
+
+    /// What functions of nothing else may hide between values of one entry.
+    fn hidden(&mut self, group: &Group, law: &Normal, shift: &[f64], at: &[f64; POINTS]) -> f64 {
+        if !(0..law.count()).all(|k| law.is_constant(k)) {
+            return 0.0;
+        }
+        let (mut scratch, mut hidden) = (Vec::new(), 0.0_f64);
+        for (tree, forms, _) in &group.functions {
+            let along = |k: &usize| at.map(|x| law.mean(*k) + shift[*k] * x);
+            let arguments: Vec<[f64; POINTS]> = forms.iter().map(along).collect();
+            hidden = hidden.max(self.compiled(*tree).many(&arguments, &mut scratch).1);
+        }
+        hidden
     }
 
     /// What the errors of means and covariances do to first order: a bound where that is small, else by differences.
@@ -433,28 +453,20 @@ impl Leaves<'_> {
             density *= law.condition(*delta)?;
         }
         let mut functions = Vec::new();
-        let mut kinks = Vec::new();
         let (mut far, mut tabulated) = (false, false);
         for (tree, forms, power) in &group.functions {
             let compiled = self.compiled(*tree);
             functions.extend(std::iter::repeat_n((compiled, forms.clone()), *power as usize));
             far |= self.grows(*tree);
             tabulated |= self.kets.trees.is_tabulated(*tree);
-            if let [form] = forms.as_slice() {
-                let points = self.kets.trees.kinks(*tree);
-                kinks.extend(points.into_iter().map(|at| (vec![(*form, 1.0)], -at)));
-                continue;
-            }
-            for (row, at) in self.kets.trees.planes(*tree, forms.len()) {
-                kinks.push((forms.iter().copied().zip(row).collect(), at));
-            }
         }
         if far && tabulated {
             // tables do not reach as far
             return None;
         }
         let functions = functions.iter().map(|(f, forms)| (f.as_ref(), forms.clone())).collect();
-        let integrand = Integrand { functions, linear: group.linear.clone(), kinks, far };
+        let (linear, features) = (group.linear.clone(), self.features(group));
+        let integrand = Integrand { functions, linear, features, far };
         let integral = integral::mean(&integrand, &law, tolerance, &mut self.means.left)?;
         let allowed = if tolerance > WORST { tolerance } else { WORST };
         (integral.error <= allowed * integral.size).then_some(Found {
@@ -463,6 +475,22 @@ impl Leaves<'_> {
             size: density * integral.size,
             method: Method::Quadrature,
         })
+    }
+
+    fn features(&mut self, group: &Group) -> Vec<Feature> {
+        let mut features = Vec::new();
+        for (tree, forms, _) in &group.functions {
+            if let [form] = forms.as_slice() {
+                let points = self.kets.trees.kinks(*tree);
+                let of = |(at, reach): (f64, f64)| (vec![(*form, 1.0)], -at, reach);
+                features.extend(points.into_iter().map(of));
+                continue;
+            }
+            for (row, at, reach) in self.kets.trees.planes(*tree, forms.len()) {
+                features.push((forms.iter().copied().zip(row).collect(), at, reach));
+            }
+        }
+        features
     }
 
     fn compiled(&mut self, tree: TreeId) -> Rc<Compiled> {
@@ -483,6 +511,22 @@ impl Leaves<'_> {
             Tree::Argument(_) | Tree::Constant(_) => false,
         }
     }
+}
+
+/// Ends of panels along an entry of law uniform(−√3, √3) that shifts forms, around a feature that a Gaussian rest and further such
+/// entries make less sharp.
+fn along(
+    (parts, constant, width): &Feature,
+    law: &Normal,
+    shift: &[f64],
+    rest: &[Vec<f64>],
+) -> Vec<f64> {
+    let sum = |of: &dyn Fn(usize) -> f64| parts.iter().map(|(k, c)| c * of(*k)).sum::<f64>();
+    let variance = sum(&|k| sum(&|j| law.covariance(k, j)));
+    let others: f64 = rest.iter().map(|own| 3.0f64.sqrt() * sum(&|k| own[k]).abs()).sum();
+    let slope = sum(&|k| shift[k]);
+    let width = width + integral::REACH * variance.max(0.0).sqrt() + others;
+    integral::around(-(sum(&|k| law.mean(k)) + constant) / slope, width / slope.abs())
 }
 
 /// The product with a term of a function of `forms`, and its factor. Shapes of multiples of a form are numbers of their own; powers

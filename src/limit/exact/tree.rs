@@ -1,12 +1,19 @@
 //! Functions of a few numbers, as interned trees.
 
 use super::number::{Method, Number};
+use crate::codegen::simd;
+use crate::ir::range::{Range, of_map};
 use crate::ir::{Exponent, Prim, Real};
 use crate::num::chebyshev::Chebyshev;
 use crate::num::quadrature::{reaching_grid, sign_changes};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::rc::Rc;
+
+/// Where the exponential function and all that come to rest like it have done so, to 1e-16.
+const AT_REST: f64 = 37.0;
+/// Changes of a function, relative to 1 or to its size, that need not be seen.
+const UNSEEN: f64 = 1e-13;
 
 /// A tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,7 +67,7 @@ const REACH: f64 = 1e4;
 #[derive(Debug, Default)]
 pub(super) struct Trees {
     nodes: IndexMap<Tree, Origin>,
-    kinks: HashMap<TreeId, Vec<f64>>,
+    kinks: HashMap<TreeId, Vec<(f64, f64)>>,
     tables: Vec<Rc<Chebyshev>>,
     /// Derivatives of tables.
     slopes: HashMap<usize, usize>,
@@ -159,6 +166,10 @@ impl Trees {
         });
         let worse = self.tables[slope].error / self.tables[table].error.max(f64::MIN_POSITIVE);
         self.of_table(slope, argument, error * worse)
+    }
+
+    pub(super) fn tabulated(&self, table: usize) -> &Chebyshev {
+        &self.tables[table]
     }
 
     /// Whether a tabulated function is in a tree.
@@ -286,14 +297,14 @@ impl Trees {
         }
     }
 
-    /// Trees at whose zeros the function has a kink, a jump or a narrow feature.
-    fn features(&mut self, id: TreeId, found: &mut Vec<TreeId>) {
+    /// Trees at whose zeros the function has a kink, a jump or a narrow feature, and how far from 0 these come to rest.
+    fn features(&mut self, id: TreeId, found: &mut Vec<(TreeId, f64)>) {
         let (op, args) = match self.get(id).clone() {
             Tree::Apply(op, args) => (op, args),
             Tree::Table(table, arg) => {
                 self.features(arg, found);
                 if self.tables[table].is_split_at_zero() {
-                    found.push(arg);
+                    found.push((arg, 0.0));
                 }
                 return;
             }
@@ -307,50 +318,53 @@ impl Trees {
             | Prim::Relu
             | Prim::Sqrt
             | Prim::Log
-            | Prim::Tanh
-            | Prim::Erf
-            | Prim::Sigmoid
-            | Prim::Softplus
-            | Prim::Exp
-            | Prim::Not => args[0],
-            Prim::Pow(p) if p < Exponent::from_integer(0) || !p.is_integer() => args[0],
-            Prim::Div => args[1],
-            Prim::Min | Prim::Max | Prim::Lt | Prim::Le | Prim::Eq => self.sub(args[0], args[1]),
+            | Prim::Not => (args[0], 0.0),
+            op if rests(op) => (args[0], AT_REST),
+            Prim::Pow(p) if p < Exponent::from_integer(0) || !p.is_integer() => (args[0], 0.0),
+            Prim::Div => (args[1], 0.0),
+            Prim::Min | Prim::Max | Prim::Lt | Prim::Le | Prim::Eq => {
+                (self.sub(args[0], args[1]), 0.0)
+            }
             _ => return,
         };
         found.push(at);
     }
 
-    /// Where a function of one argument may have a kink, a jump or a narrow feature.
-    pub(super) fn kinks(&mut self, id: TreeId) -> Vec<f64> {
+    /// Where a function of one argument may have a kink, a jump or a narrow feature, and how wide that is to either side.
+    pub(super) fn kinks(&mut self, id: TreeId) -> Vec<(f64, f64)> {
         if let Some(known) = self.kinks.get(&id) {
             return known.clone();
         }
         let mut trees = Vec::new();
         self.features(id, &mut trees);
         let mut points = Vec::new();
-        for tree in trees {
+        for (tree, rest) in trees {
             match self.affine(tree) {
-                Some((_, a, b)) if a != 0.0 => points.push(-b / a),
+                Some((_, a, b)) if a != 0.0 => points.push((-b / a, rest / a.abs())),
                 _ => {
                     let compiled = Compiled::new(self, tree);
                     let f = |x: f64| compiled.one(&[x]);
-                    points.extend(sign_changes(&f, &reaching_grid(GRID, REACH)));
+                    for at in sign_changes(&f, &reaching_grid(GRID, REACH)) {
+                        let step = 1e-6 * (1.0 + at.abs());
+                        let slope = (f(at + step) - f(at - step)) / (2.0 * step);
+                        points.push((at, rest / slope.abs()));
+                    }
                 }
             }
         }
-        points.retain(|x| x.is_finite());
-        points.sort_by(f64::total_cmp);
+        points.retain(|(x, _)| x.is_finite());
+        points.sort_by(|(x, _), (y, _)| x.total_cmp(y));
         points.dedup();
         self.kinks.insert(id, points.clone());
         points
     }
 
-    /// Affine kinks of a function of several arguments: coefficients and constant.
-    pub(super) fn planes(&mut self, id: TreeId, arguments: usize) -> Vec<(Vec<f64>, f64)> {
+    /// The same of a function of several arguments where it is affine: coefficients, constant, and width times coefficients.
+    pub(super) fn planes(&mut self, id: TreeId, arguments: usize) -> Vec<(Vec<f64>, f64, f64)> {
         let mut trees = Vec::new();
         self.features(id, &mut trees);
-        trees.into_iter().filter_map(|tree| self.plane(tree, arguments)).collect()
+        let plane = |(tree, rest)| self.plane(tree, arguments).map(|(row, at)| (row, at, rest));
+        trees.into_iter().filter_map(plane).collect()
     }
 
     /// Σ aₖ xₖ + b.
@@ -452,30 +466,53 @@ impl Compiled {
         values.last().copied().unwrap_or(0.0)
     }
 
-    /// The values at N points; `arguments[k]` are those of the k-th argument.
-    pub(super) fn many<const N: usize>(
+    /// The values at N points of an interval, and how much they may change between these unseen; `arguments[k]` are those of
+    /// the k-th argument.
+    pub(super) fn many<'a, const N: usize>(
         &self,
-        arguments: &[&[f64; N]],
-        scratch: &mut Vec<[f64; N]>,
-    ) {
-        scratch.clear();
-        for step in &self.steps {
-            let values = match step {
-                Step::Argument(k) => *arguments[*k],
-                Step::Constant(value) => [*value; N],
-                Step::Table(table, at) => scratch[*at].map(|x| table.value(x)),
+        arguments: &[[f64; N]],
+        scratch: &'a mut Vec<[f64; N]>,
+    ) -> (&'a [f64; N], f64) {
+        scratch.resize(self.steps.len(), [0.0; N]);
+        let mut hidden = 0.0_f64;
+        for (at, step) in self.steps.iter().enumerate() {
+            let (before, rest) = scratch.split_at_mut(at);
+            let out = &mut rest[0];
+            match step {
+                Step::Argument(k) => *out = arguments[*k],
+                Step::Constant(value) => *out = [*value; N],
+                Step::Table(table, at) => *out = before[*at].map(|x| table.value(x)),
                 Step::Apply(Prim::Mul, [a, b, _], _) => {
-                    std::array::from_fn(|k| scratch[*a][k] * scratch[*b][k])
+                    *out = std::array::from_fn(|k| before[*a][k] * before[*b][k]);
                 }
                 Step::Apply(Prim::Add, [a, b, _], _) => {
-                    std::array::from_fn(|k| scratch[*a][k] + scratch[*b][k])
+                    *out = std::array::from_fn(|k| before[*a][k] + before[*b][k]);
                 }
-                Step::Apply(op, [a, b, c], count) => std::array::from_fn(|k| {
-                    let at = |j: usize| scratch[j][k];
-                    op.eval(&[at(*a), at(*b), at(*c)][..*count])
-                }),
-            };
-            scratch.push(values);
+                Step::Apply(op, [a, ..], 1) => {
+                    simd::apply(*op, &before[*a], out);
+                    hidden = hidden.max(change_unseen(*op, &before[*a], out));
+                }
+                Step::Apply(op, at, count) => {
+                    *out = std::array::from_fn(|k| op.eval(&at.map(|j| before[j][k])[..*count]));
+                }
+            }
         }
+        (&scratch[self.steps.len() - 1], hidden)
     }
+}
+
+/// Whether a function comes to rest like an exponential, so that a change cannot be seen from afar.
+fn rests(op: Prim) -> bool {
+    matches!(op, Prim::Exp | Prim::Tanh | Prim::Erf | Prim::Sigmoid | Prim::Softplus)
+}
+
+/// How much a function may change between points where it seems not to.
+fn change_unseen(op: Prim, x: &[f64], y: &[f64]) -> f64 {
+    if !rests(op) {
+        return 0.0;
+    }
+    // points of a panel reach to within 0.3 % of its ends
+    let (within, seen) = (of_map(op, &[Range::of(x).wider(0.01)], false), Range::of(y));
+    let negligible = UNSEEN * seen.lo.abs().max(seen.hi.abs()).max(1.0);
+    if within.width() > 4.0 * seen.width() + negligible { within.width() } else { 0.0 }
 }

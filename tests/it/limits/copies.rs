@@ -68,3 +68,39 @@ fn copies_of_dependent_kets_stay_dependent() {
     let y = |t: f64| t * libm::exp(-0.5 * t * t);
     assert_exact(text, &[("yh", normal_mean(|t| y(t) * t)), ("qq", 0.0)]);
 }
+
+#[test]
+fn any_part_may_be_the_number() {
+    // q + 1 and q are read through q; sin x and cos x through x; so is everything in a step of an adaptive optimizer
+    let text = "init W : mat ~ N(0, 1/n);\ninit x : vec ~ N(0, 1);\nlet q = x^3;\n\
+                let p[a] = mean[b](tanh(q[a] * x[b] + q[a] + 1));\n\
+                let r[a] = mean[b](tanh(sin(x[a]) * x[b] + cos(x[a])));\n\
+                let h = W @ x;\nlet G = n * grad(avg(tanh(h)), W);\nlet W1 = W - 0.1 / n * G / sqrt(G^2 + 0.01);\n\
+                output avg(p) as \"p\", avg(r) as \"r\", avg(tanh(W1 @ x)) as \"t\";";
+    let p = |z: f64| {
+        let q = libm::pow(z, 3.0);
+        normal_mean(|w| libm::tanh(q * w + q + 1.0))
+    };
+    let r = |z: f64| normal_mean(|w| libm::tanh(libm::sin(z) * w + libm::cos(z)));
+    let step = |d: f64| normal_mean(|w: f64| d * w * w / (d * d * w * w + 0.01).sqrt());
+    let t = |h: f64| libm::tanh(h - 0.1 * step(1.0 - libm::tanh(h).powi(2)));
+    assert_exact(text, &[("p", normal_mean(p)), ("r", normal_mean(r)), ("t", normal_mean(t))]);
+}
+
+#[test]
+fn tables_reach_as_far_as_their_number() {
+    // sin x is largest between any points that one may try; x³ reaches far beyond what has a noticeable density
+    let text = "init x : vec ~ N(0.5, 0.25);\nlet s = sin(3 * x);\nlet q = x^3;\n\
+                let y[a] = mean[b](sin(s[a] + s[b]) * x[b]);\nlet p[a] = mean[b](tanh(q[a] * x[b] + 1) * q[a]);\n\
+                output avg(y) as \"y\", avg(y * s) as \"ys\", avg(p) as \"p\";";
+    let x = |z: f64| 0.5 + 0.5 * z;
+    let s = |z: f64| libm::sin(3.0 * x(z));
+    let y = |z: f64| normal_mean(|w| libm::sin(s(z) + s(w)) * x(w));
+    let p = |z: f64| {
+        let q = libm::pow(x(z), 3.0);
+        q * normal_mean(|w| libm::tanh(q * x(w) + 1.0))
+    };
+    let known =
+        [("y", normal_mean(y)), ("ys", normal_mean(|z| y(z) * s(z))), ("p", normal_mean(p))];
+    assert_exact(text, &known);
+}
