@@ -17,6 +17,12 @@ fn assert_exact(text: &str, known: &[(&str, f64)]) {
     assert_close(text, &limits_by(text, 2048, Rungs::Particles), 0.1, known);
 }
 
+/// E f(Z) for an analytic function, by the trapezoidal rule, which is exact to rounding there and quick in two dimensions.
+fn smooth_mean(f: impl Fn(f64) -> f64) -> f64 {
+    let at = |k: i32| f(0.01 * f64::from(k)) * normal_density(0.01 * f64::from(k));
+    0.01 * (-1200..=1200).map(at).sum::<f64>()
+}
+
 #[test]
 fn means_over_copies_are_functions_of_one_number() {
     let text = "init W : mat ~ N(0, 1/n);\ninit x, z : vec ~ N(0, 1);\n\
@@ -72,19 +78,19 @@ fn copies_of_dependent_kets_stay_dependent() {
 #[test]
 fn any_part_may_be_the_number() {
     // q + 1 and q are read through q; sin x and cos x through x; so is everything in a step of an adaptive optimizer
-    let text = "init W : mat ~ N(0, 1/n);\ninit x : vec ~ N(0, 1);\nlet q = x^3;\n\
+    let text = "init W : mat ~ N(0, 1/n);\ninit x : vec ~ N(0, 1);\nlet q = x^2;\n\
                 let p[a] = mean[b](tanh(q[a] * x[b] + q[a] + 1));\n\
                 let r[a] = mean[b](tanh(sin(x[a]) * x[b] + cos(x[a])));\n\
                 let h = W @ x;\nlet G = n * grad(avg(tanh(h)), W);\nlet W1 = W - 0.1 / n * G / sqrt(G^2 + 0.01);\n\
                 output avg(p) as \"p\", avg(r) as \"r\", avg(tanh(W1 @ x)) as \"t\";";
     let p = |z: f64| {
-        let q = libm::pow(z, 3.0);
-        normal_mean(|w| libm::tanh(q * w + q + 1.0))
+        let q = z * z;
+        smooth_mean(|w| libm::tanh(q * w + q + 1.0))
     };
-    let r = |z: f64| normal_mean(|w| libm::tanh(libm::sin(z) * w + libm::cos(z)));
-    let step = |d: f64| normal_mean(|w: f64| d * w * w / (d * d * w * w + 0.01).sqrt());
+    let r = |z: f64| smooth_mean(|w| libm::tanh(libm::sin(z) * w + libm::cos(z)));
+    let step = |d: f64| smooth_mean(|w: f64| d * w * w / (d * d * w * w + 0.01).sqrt());
     let t = |h: f64| libm::tanh(h - 0.1 * step(1.0 - libm::tanh(h).powi(2)));
-    assert_exact(text, &[("p", normal_mean(p)), ("r", normal_mean(r)), ("t", normal_mean(t))]);
+    assert_exact(text, &[("p", smooth_mean(p)), ("r", smooth_mean(r)), ("t", smooth_mean(t))]);
 }
 
 #[test]
@@ -95,12 +101,12 @@ fn tables_reach_as_far_as_their_number() {
                 output avg(y) as \"y\", avg(y * s) as \"ys\", avg(p) as \"p\";";
     let x = |z: f64| 0.5 + 0.5 * z;
     let s = |z: f64| libm::sin(3.0 * x(z));
-    let y = |z: f64| normal_mean(|w| libm::sin(s(z) + s(w)) * x(w));
+    let y = |z: f64| smooth_mean(|w| libm::sin(s(z) + s(w)) * x(w));
     let p = |z: f64| {
         let q = libm::pow(x(z), 3.0);
-        q * normal_mean(|w| libm::tanh(q * x(w) + 1.0))
+        q * smooth_mean(|w| libm::tanh(q * x(w) + 1.0))
     };
     let known =
-        [("y", normal_mean(y)), ("ys", normal_mean(|z| y(z) * s(z))), ("p", normal_mean(p))];
+        [("y", smooth_mean(y)), ("ys", smooth_mean(|z| y(z) * s(z))), ("p", smooth_mean(p))];
     assert_exact(text, &known);
 }
