@@ -98,12 +98,7 @@ impl Leaves<'_> {
     /// numbers.
     pub(super) fn tabulated(&mut self, crossing: &Crossing, slots: &[usize]) -> Option<KetId> {
         let key = (crossing.factors.clone(), crossing.averaged.clone(), slots.to_vec());
-        if let Some(known) = self.tables.get(&key) {
-            return *known;
-        }
-        let found = self.table_of(crossing, slots);
-        self.tables.insert(key, found);
-        found
+        self.kept(|own| &mut own.tables, key, |own| own.table_of(crossing, slots))
     }
 
     fn table_of(&mut self, crossing: &Crossing, slots: &[usize]) -> Option<KetId> {

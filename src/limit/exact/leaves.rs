@@ -11,6 +11,7 @@ use crate::codegen::MatrixRef;
 use crate::ir::{InitId, Ir, Law, NodeId};
 use indexmap::IndexSet;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
 
 /// What a leaf is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,12 +128,7 @@ impl<'a> Leaves<'a> {
     /// The covariance of the Gaussian parts of two forms.
     pub(super) fn form_covariance(&mut self, x: KetId, y: KetId) -> Option<Number> {
         let key = (x.min(y), x.max(y));
-        if let Some(known) = self.covariances.get(&key) {
-            return *known;
-        }
-        let found = self.covariance_of(x, y);
-        self.covariances.insert(key, found);
-        found
+        self.kept(|own| &mut own.covariances, key, |own| own.covariance_of(x, y))
     }
 
     fn covariance_of(&mut self, x: KetId, y: KetId) -> Option<Number> {
@@ -172,12 +168,28 @@ impl<'a> Leaves<'a> {
     /// ⟨x|y⟩.
     pub(super) fn inner(&mut self, x: KetId, y: KetId) -> Option<Number> {
         let key = (x.min(y), x.max(y));
-        if let Some(known) = self.grams.get(&key) {
-            return *known;
+        self.kept(
+            |own| &mut own.grams,
+            key,
+            |own| {
+                let product = own.kets.product(x, y)?;
+                own.mean(product)
+            },
+        )
+    }
+
+    /// What one of the tables has, or else what is found, which is then kept there.
+    pub(super) fn kept<K: Clone + Eq + Hash, V: Clone, S: BuildHasher>(
+        &mut self,
+        table: impl Fn(&mut Self) -> &mut HashMap<K, V, S>,
+        key: K,
+        find: impl FnOnce(&mut Self) -> V,
+    ) -> V {
+        if let Some(known) = table(self).get(&key) {
+            return known.clone();
         }
-        let product = self.kets.product(x, y);
-        let found = product.and_then(|product| self.mean(product));
-        self.grams.insert(key, found);
+        let found = find(self);
+        table(self).insert(key, found.clone());
         found
     }
 

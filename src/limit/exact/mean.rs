@@ -120,12 +120,7 @@ impl Known {
 impl Leaves<'_> {
     /// E of a product of atoms on one copy.
     pub(super) fn moment(&mut self, powers: &Powers) -> Option<Number> {
-        if let Some(known) = self.means.known.get(powers) {
-            return *known;
-        }
-        let found = self.by_groups(powers);
-        self.means.known.insert(powers.clone(), found);
-        found
+        self.kept(|own| &mut own.means.known, powers.clone(), |own| own.by_groups(powers))
     }
 
     /// Products of independent groups factorise; a group that is 0 makes all 0.
@@ -438,12 +433,8 @@ impl Leaves<'_> {
     }
 
     fn expansion(&mut self, tree: TreeId) -> Option<Rc<Vec<Term>>> {
-        if let Some(known) = self.means.expansions.get(&tree) {
-            return known.clone();
-        }
-        let found = self.kets.trees.expand(tree).map(Rc::new);
-        self.means.expansions.insert(tree, found.clone());
-        found
+        let find = |own: &mut Self| own.kets.trees.expand(tree).map(Rc::new);
+        self.kept(|own| &mut own.means.expansions, tree, find)
     }
 
     fn integral(&mut self, group: &Group, law: &Normal, tolerance: f64) -> Option<Found> {

@@ -93,12 +93,7 @@ impl Leaves<'_> {
     /// E aᵢ bⱼ.
     pub(super) fn pairs(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
         let key = [a.to_vec(), b.to_vec()];
-        if let Some(known) = self.pairs.products.get(&key) {
-            return *known;
-        }
-        let found = self.products_of(a, b);
-        self.pairs.products.insert(key, found);
-        found
+        self.kept(|own| &mut own.pairs.products, key, |own| own.products_of(a, b))
     }
 
     fn products_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
@@ -167,12 +162,7 @@ impl Leaves<'_> {
 
     /// An atom as a factor in products of pairs.
     fn single(&mut self, atom: AtomId) -> Option<Rc<Single>> {
-        if let Some(known) = self.pairs.singles.get(&atom) {
-            return known.clone();
-        }
-        let found = self.single_of(atom).map(Rc::new);
-        self.pairs.singles.insert(atom, found.clone());
-        found
+        self.kept(|own| &mut own.pairs.singles, atom, |own| own.single_of(atom).map(Rc::new))
     }
 
     fn single_of(&mut self, atom: AtomId) -> Option<Single> {
@@ -226,12 +216,7 @@ impl Leaves<'_> {
 
     /// A form without a constant, by families. `None` with entries that are not Gaussian.
     fn by_source(&mut self, form: KetId) -> Option<Rc<BySource>> {
-        if let Some(known) = self.pairs.by_source.get(&form) {
-            return known.clone();
-        }
-        let found = self.by_source_of(form).map(Rc::new);
-        self.pairs.by_source.insert(form, found.clone());
-        found
+        self.kept(|own| &mut own.pairs.by_source, form, |own| own.by_source_of(form).map(Rc::new))
     }
 
     fn by_source_of(&self, form: KetId) -> Option<BySource> {
@@ -358,12 +343,7 @@ impl Leaves<'_> {
     /// Arc-cosine kernels of order 1 and 0 of all pairs of forms.
     fn angles(&mut self, a: &[KetId], b: &[KetId]) -> Option<Angles> {
         let key = [a.to_vec(), b.to_vec()];
-        if let Some(known) = self.pairs.angles.get(&key) {
-            return *known;
-        }
-        let found = self.angles_of(a, b);
-        self.pairs.angles.insert(key, found);
-        found
+        self.kept(|own| &mut own.pairs.angles, key, |own| own.angles_of(a, b))
     }
 
     fn angles_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<Angles> {
@@ -389,12 +369,7 @@ impl Leaves<'_> {
     /// Cov(aᵢ, bⱼ).
     fn covariances(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
         let key = [a.to_vec(), b.to_vec()];
-        if let Some(known) = self.pairs.covariances.get(&key) {
-            return *known;
-        }
-        let found = self.covariances_of(a, b);
-        self.pairs.covariances.insert(key, found);
-        found
+        self.kept(|own| &mut own.pairs.covariances, key, |own| own.covariances_of(a, b))
     }
 
     fn covariances_of(&mut self, a: &[KetId], b: &[KetId]) -> Option<MatrixId> {
