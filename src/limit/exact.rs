@@ -6,6 +6,7 @@
 
 mod copies;
 mod expand;
+mod features;
 mod integral;
 mod ket;
 mod leaves;

@@ -24,19 +24,24 @@ struct Piece {
 const DEGREES: (usize, usize) = (16, 128);
 /// The last quarter of the coefficients, relative to the largest value, when a grid is enough.
 const ENOUGH: f64 = 2e-14;
+/// What the last grid must promise of this to be tried.
+const LEAST: f64 = 1e-11;
 /// More pieces are not made.
 const MOST_PIECES: usize = 100;
 
 impl Chebyshev {
-    /// Interpolates values, which have an error bound each. Pieces are halved, the first one at 0, until the coefficients of each die
-    /// out and the values at these places are met; `None` if that fails, or if there is no value.
+    /// Interpolates values, which have an error bound each, from the first to the last of `ends`, with pieces that end at each of
+    /// them. Pieces are halved, those around 0 there, until the coefficients of each die out and the values at these places are met;
+    /// `None` if that fails, or if there is no value.
     pub fn new(
-        [low, high]: [f64; 2],
+        ends: &[f64],
         places: &[f64],
         mut f: impl FnMut(f64) -> Option<(f64, f64)>,
     ) -> Option<Self> {
         let largest = Cell::new(0.0_f64);
-        let (mut pieces, mut pending) = (Vec::new(), vec![[low, high]]);
+        let mut pieces = Vec::new();
+        let mut pending: Vec<[f64; 2]> = ends.windows(2).map(|pair| [pair[0], pair[1]]).collect();
+        pending.reverse();
         while let Some([low, high]) = pending.pop() {
             if let Some(piece) = Piece::new([low, high], places, &largest, &mut f)? {
                 pieces.push(piece);
@@ -66,9 +71,9 @@ impl Chebyshev {
         self.pieces.iter().map(sum).fold(0.0, f64::max)
     }
 
-    /// Whether two pieces meet at 0.
-    pub fn is_split_at_zero(&self) -> bool {
-        self.pieces.iter().any(|piece| piece.low == 0.0)
+    /// Where two pieces meet.
+    pub fn breaks(&self) -> Vec<f64> {
+        self.pieces[1..].iter().map(|piece| piece.low).collect()
     }
 
     /// The derivative.
@@ -115,7 +120,9 @@ impl Piece {
                 }
                 return Some(Some(piece));
             }
-            if degree == DEGREES.1 {
+            // coefficients die out like powers of a number, so with twice the points the rest is squared
+            let doublings = (DEGREES.1 / degree) as f64;
+            if degree == DEGREES.1 || libm::pow(rest / largest.get(), doublings) > LEAST {
                 return Some(None);
             }
             degree *= 2;
@@ -176,7 +183,7 @@ mod tests {
     fn interpolants_have_their_errors() {
         let f = |x: f64| libm::tanh(x) * libm::cos(2.0 * x);
         let table =
-            Chebyshev::new([-5.0, 7.0], &[], |x| Some((f(x), 1e-16))).expect("it is smooth");
+            Chebyshev::new(&[-5.0, 7.0], &[], |x| Some((f(x), 1e-16))).expect("it is smooth");
         let slope = table.derivative();
         assert!(table.error < 1e-12 && slope.error < 1e-8, "{} {}", table.error, slope.error);
         for k in 0..200 {
@@ -187,15 +194,15 @@ mod tests {
             assert!((slope.value(x) - known).abs() <= slope.error, "{x}");
         }
         assert_eq!(table.value(9.0), table.value(7.0));
-        let bent = Chebyshev::new([-1.0, 2.0], &[], |x| Some((x.abs(), 0.0)))
+        let bent = Chebyshev::new(&[-1.0, 2.0], &[], |x| Some((x.abs(), 0.0)))
             .expect("it is smooth beside 0");
         let smooth =
-            Chebyshev::new([-1.0, 2.0], &[], |x| Some((libm::exp(x), 0.0))).expect("it is smooth");
-        assert!(bent.is_split_at_zero() && !smooth.is_split_at_zero());
+            Chebyshev::new(&[-1.0, 2.0], &[], |x| Some((libm::exp(x), 0.0))).expect("it is smooth");
+        assert_eq!((bent.breaks(), smooth.breaks()), (vec![0.0], Vec::new()));
         assert!((bent.value(-0.3) - 0.3).abs() < 1e-15 && (bent.value(0.7) - 0.7).abs() < 1e-15);
         let narrow = |x: f64| Some((libm::exp(-x * x), 0.0));
-        let seen = Chebyshev::new([-500.0, 800.0], &[0.3], narrow).expect("it is smooth");
+        let seen = Chebyshev::new(&[-500.0, 800.0], &[0.3], narrow).expect("it is smooth");
         assert!((seen.value(0.7) - libm::exp(-0.49)).abs() < 1e-13, "{}", seen.value(0.7));
-        assert!(Chebyshev::new([-1.0, 1.0], &[], |x| Some((libm::sin(1e6 * x), 0.0))).is_none());
+        assert!(Chebyshev::new(&[-1.0, 1.0], &[], |x| Some((libm::sin(1e6 * x), 0.0))).is_none());
     }
 }

@@ -89,13 +89,20 @@ pub fn mean(product: &Product, law: &Normal) -> Option<Mean> {
         return None;
     }
     let (mut product, mut law) = (product.clone(), law.clone());
-    let mut factor = 1.0;
+    // an exponential function multiplies the rounding error of its argument by that
+    let (mut factor, mut exponents) = (1.0, 0.0);
     for k in 0..product.factors.len() {
         let (shape, z) = product.factors[k];
         match shape {
             Shape::Erf => product.factors[k] = (Shape::Sign, law.with_noise(z, 0.5)),
-            Shape::Exp => factor *= law.tilt(z),
-            Shape::Bell => factor *= law.narrow(z),
+            Shape::Exp => {
+                exponents += law.mean(z).abs() + 0.5 * law.covariance(z, z);
+                factor *= law.tilt(z);
+            }
+            Shape::Bell => {
+                exponents += law.mean(z) * law.mean(z);
+                factor *= law.narrow(z);
+            }
             Shape::Step | Shape::Sign | Shape::Sin | Shape::Cos | Shape::Delta => {}
         }
     }
@@ -104,7 +111,8 @@ pub fn mean(product: &Product, law: &Normal) -> Option<Mean> {
     if !factor.is_finite() {
         return None;
     }
-    Some(by_parts(&product, &law)?.times(factor))
+    let mean = by_parts(&product, &law)?.times(factor);
+    Some(Mean { size: mean.size * (1.0 + exponents), ..mean })
 }
 
 /// E of a product of powers, steps, signs, sines, cosines and deltas.

@@ -6,46 +6,73 @@
 /// Points of a panel.
 pub const POINTS: usize = 21;
 
-/// Positive nodes of the 21-point Kronrod rule; every second is one of the 10-point Gauss rule.
-const NODES: [f64; 10] = [
-    0.995_657_163_025_808_1,
-    0.973_906_528_517_171_7,
-    0.930_157_491_355_708_2,
-    0.865_063_366_688_984_5,
-    0.780_817_726_586_416_9,
-    0.679_409_568_299_024_4,
-    0.562_757_134_668_604_7,
-    0.433_395_394_129_247_2,
-    0.294_392_862_701_460_2,
-    0.148_874_338_981_631_22,
-];
-const WEIGHTS: [f64; 11] = [
-    0.011_694_638_867_371_874,
-    0.032_558_162_307_964_725,
-    0.054_755_896_574_351_995,
-    0.075_039_674_810_919_96,
-    0.093_125_454_583_697_6,
-    0.109_387_158_802_297_64,
-    0.123_491_976_262_065_84,
-    0.134_709_217_311_473_34,
-    0.142_775_938_577_060_09,
-    0.147_739_104_901_338_49,
-    0.149_445_554_002_916_9,
-];
-/// Of the nodes 1, 3, 5, 7, 9 above.
-const GAUSS: [f64; 5] = [
-    0.066_671_344_308_688_14,
-    0.149_451_349_150_580_6,
-    0.219_086_362_515_982_04,
-    0.269_266_719_309_996_35,
-    0.295_524_224_714_752_87,
-];
+/// Nodes of the 21-point Kronrod rule; every second is one of the 10-point Gauss rule.
+const NODES: [f64; POINTS] = both_sides(
+    [
+        0.995_657_163_025_808_1,
+        0.973_906_528_517_171_7,
+        0.930_157_491_355_708_2,
+        0.865_063_366_688_984_5,
+        0.780_817_726_586_416_9,
+        0.679_409_568_299_024_4,
+        0.562_757_134_668_604_7,
+        0.433_395_394_129_247_2,
+        0.294_392_862_701_460_2,
+        0.148_874_338_981_631_22,
+        0.0,
+    ],
+    -1.0,
+);
+const WEIGHTS: [f64; POINTS] = both_sides(
+    [
+        0.011_694_638_867_371_874,
+        0.032_558_162_307_964_725,
+        0.054_755_896_574_351_995,
+        0.075_039_674_810_919_96,
+        0.093_125_454_583_697_6,
+        0.109_387_158_802_297_64,
+        0.123_491_976_262_065_84,
+        0.134_709_217_311_473_34,
+        0.142_775_938_577_060_09,
+        0.147_739_104_901_338_49,
+        0.149_445_554_002_916_9,
+    ],
+    1.0,
+);
+/// Of the Gauss rule, 0 at the other nodes.
+const GAUSS: [f64; POINTS] = both_sides(
+    [
+        0.0,
+        0.066_671_344_308_688_14,
+        0.0,
+        0.149_451_349_150_580_6,
+        0.0,
+        0.219_086_362_515_982_04,
+        0.0,
+        0.269_266_719_309_996_35,
+        0.0,
+        0.295_524_224_714_752_87,
+        0.0,
+    ],
+    1.0,
+);
 /// The scale on which a reaching grid becomes coarser.
 const FINEST: f64 = 0.05;
 /// What a value is off by, relative to itself: functions are right to a few units in the last place.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
 /// A panel of less than this share of the whole is not halved.
 const NARROWEST: f64 = 1e-13;
+
+/// From the outermost to the middle, on the right; on the left with a sign.
+const fn both_sides(right: [f64; 11], sign: f64) -> [f64; POINTS] {
+    let (mut all, mut k) = ([0.0; POINTS], 0);
+    while k < right.len() {
+        all[k] = sign * right[k];
+        all[POINTS - 1 - k] = right[k];
+        k += 1;
+    }
+    all
+}
 
 /// An integral with what is known of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,6 +108,8 @@ struct Panel {
     start: f64,
     end: f64,
     part: Integral,
+    /// What the rounding of points does, which no finer panel makes less.
+    noise: f64,
 }
 
 /// ∫ f from the first to the last of `ends`, with panels that end at each of them: where f has kinks or is narrow.
@@ -103,6 +132,10 @@ pub fn integrate(
             size: sum.size + panel.part.size,
         })
     };
+    let with_noise = |sum: Integral, panels: &[Panel]| Integral {
+        error: sum.error + panels.iter().map(|panel| panel.noise).sum::<f64>(),
+        ..sum
+    };
     let whole = ends.last().copied().unwrap_or(0.0) - ends.first().copied().unwrap_or(0.0);
     loop {
         let sum = total(&panels);
@@ -113,7 +146,9 @@ pub fn integrate(
             .max_by(|a, b| a.part.error.total_cmp(&b.part.error))
             .filter(|worst| worst.part.error > ROUNDING * worst.part.size);
         let fine = sum.error <= tolerance * sum.size || !sum.value.is_finite();
-        let (Some(worst), false) = (worst, fine || evaluated >= most) else { return sum };
+        let (Some(worst), false) = (worst, fine || evaluated >= most) else {
+            return with_noise(sum, &panels);
+        };
         let (middle, end) = (0.5 * (worst.start + worst.end), worst.end);
         *worst = panel(f, worst.start, middle);
         panels.push(panel(f, middle, end));
@@ -123,29 +158,28 @@ pub fn integrate(
 
 fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -> Panel {
     let (centre, half) = (0.5 * (start + end), 0.5 * (end - start));
-    let node = |k: usize| match k {
-        0..10 => -NODES[k],
-        10 => 0.0,
-        _ => NODES[20 - k],
-    };
-    let weight = |k: usize| WEIGHTS[k.min(20 - k)];
-    let points = std::array::from_fn(|k| centre + half * node(k));
+    let points = NODES.map(|x| centre + half * x);
     let mut found = Values::default();
     f(&points, &mut found);
-    let Values { of: values, sizes, hidden } = found;
-    let sum = |of: &dyn Fn(usize) -> f64| (0..POINTS).map(of).sum::<f64>();
-    let kronrod = sum(&|k| weight(k) * values[k]);
-    let gauss = sum(&|k| if k % 2 == 1 { GAUSS[k.min(20 - k) / 2] * values[k] } else { 0.0 });
-    let size = sum(&|k| weight(k) * sizes[k]);
-    let spread = sum(&|k| weight(k) * (values[k] - 0.5 * kronrod).abs());
+    let (mut kronrod, mut gauss, mut size, mut spread) = (0.0, 0.0, 0.0, 0.0);
+    for k in 0..POINTS {
+        kronrod += WEIGHTS[k] * found.of[k];
+        gauss += GAUSS[k] * found.of[k];
+        size += WEIGHTS[k] * found.sizes[k];
+    }
+    for (weight, value) in WEIGHTS.iter().zip(&found.of) {
+        spread += weight * (value - 0.5 * kronrod).abs();
+    }
     let mut error = (kronrod - gauss).abs();
     if spread > 0.0 && error > 0.0 {
         let ratio = 200.0 * error / spread;
         error = spread * (ratio * ratio.sqrt()).min(1.0);
     }
-    error = error.max(ROUNDING * size).max(2.0 * hidden);
+    error = error.max(ROUNDING * size).max(2.0 * found.hidden);
     let part = Integral { value: half * kronrod, error: half * error, size: half * size };
-    Panel { start, end, part }
+    let variation: f64 = found.of.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
+    let noise = f64::EPSILON * start.abs().max(end.abs()) * variation;
+    Panel { start, end, part, noise }
 }
 
 /// Where a function of one number changes its sign between neighbours of a grid, to the last bit.

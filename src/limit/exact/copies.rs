@@ -3,6 +3,7 @@
 //! E over x[b] of ψ(u[a]; x[b]) is a function of the number u[a]. It is tabulated: a Chebyshev interpolant whose values are means like all
 //! others, of ψ with a constant in the place of u. Copies that are averaged are leaves of their own there, independent of each other.
 
+use super::integral::REACH;
 use super::ket::{Argument, Atom, Factor, KetId, LeafId, Monomial};
 use super::leaves::{Leaf, Leaves};
 use super::number::{Method, Number};
@@ -13,8 +14,6 @@ use crate::num::chebyshev::Chebyshev;
 use crate::num::special::normal_density;
 use crate::num::tensor::for_each_index;
 
-/// How many deviations of a form a table reaches over: integrals over up to three directions reach over 10 of each.
-const REACH: f64 = 17.5;
 /// Points along each form for the mean size of a table.
 const GRID: usize = 41;
 /// How many deviations these points reach over.
@@ -22,6 +21,9 @@ const SIZE_REACH: f64 = 8.0;
 
 /// Places between them where the interpolant is looked at beside its own.
 const PLACES: usize = 16;
+
+/// What is wider than this share of the range of a number is seen.
+const NARROW: f64 = 0.05;
 
 /// Values in order, and weights.
 type Points = Vec<(f64, f64)>;
@@ -118,14 +120,21 @@ impl Leaves<'_> {
             return None;
         }
         let points = self.points(tree, &laws);
-        let table = Chebyshev::new([range.lo, range.hi], &quantiles(&points), |at| {
+        let ends = self.ends(&functions, &(tree, arguments.clone()), slots, range)?;
+        // 0 at all points, and not by symmetry, is only too narrow to be seen
+        let mut seen = false;
+        let table = Chebyshev::new(&ends, &quantiles(&points), |at| {
             let parts = functions.iter().map(|f| f.part(&(tree, arguments.clone())));
             let parts: Option<Vec<TreeId>> = parts.collect();
             let mean = self.mean_at(&functions, &parts?, &crossing.averaged, slots, at)?;
+            seen |= mean.value != 0.0 || mean.method <= Method::Symmetry;
             Some((mean.value, mean.error))
         })?;
         let size: f64 = points.iter().map(|(x, weight)| weight * table.value(*x).abs()).sum();
         if size == 0.0 {
+            if !seen || table.size() > 0.0 {
+                return None;
+            }
             let (error, method) = (table.error, Method::Quadrature);
             return self.kets.constant(Number { value: 0.0, error, method });
         }
@@ -163,6 +172,40 @@ impl Leaves<'_> {
             own.push(arguments[k]);
         }
         (self.kets.trees.with_arguments(tree, &trees), own)
+    }
+
+    /// The range of a number, and where in it functions change quickly, as they do for integrals over what is averaged.
+    fn ends(
+        &mut self,
+        functions: &[Function],
+        number: &Composed,
+        slots: &[usize],
+        range: Range,
+    ) -> Option<Vec<f64>> {
+        let mut ends = vec![range.lo, range.hi];
+        for function in functions {
+            let count = function.arguments.len();
+            let own = self.kets.trees.argument(count);
+            let tree = self.kets.trees.with(function.tree, function.part(number)?, own);
+            let laws = self.laws(&function.arguments)?;
+            for (row, constant, rest) in self.kets.trees.planes(tree, count + 1) {
+                let (mut at, mut reach) = (constant, rest);
+                for (k, (mean, deviation)) in laws.iter().enumerate() {
+                    if slots.contains(&function.arguments[k].1) {
+                        at += row[k] * mean;
+                        reach += REACH * row[k].abs() * deviation;
+                    }
+                }
+                let (at, reach) = (-at / row[count], reach / row[count].abs());
+                if reach < NARROW * range.width() {
+                    ends.extend([at - reach, at, at + reach]);
+                }
+            }
+        }
+        ends.retain(|at| (range.lo..=range.hi).contains(at));
+        ends.sort_by(f64::total_cmp);
+        ends.dedup();
+        Some(ends)
     }
 
     /// Means and deviations of forms.

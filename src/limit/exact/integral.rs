@@ -22,7 +22,7 @@ const ENDS: [f64; 5] = [-REACH, -5.0, 0.0, 5.0, REACH];
 pub(super) const REACH: f64 = 10.0;
 /// Further panels for functions that grow like exponentials.
 const FAR_ENDS: [f64; 6] = [-38.0, -26.0, -16.0, 16.0, 26.0, 38.0];
-/// Of a function that grows like an exponential: at the ends of the innermost integral, at most, over the integral of its size.
+/// The integrand at the ends of the innermost integral, at most, over the integral of its size.
 const OUTSIDE: f64 = 1e-11;
 /// What is asked of integrals over three directions, which are many times longer.
 const LONG_TOLERANCE: f64 = 1e-10;
@@ -30,6 +30,8 @@ const LONG_TOLERANCE: f64 = 1e-10;
 const PANELS: [usize; MOST_DIRECTIONS] = [400, 150, 60];
 /// What is wider than this need not be looked for: points of a panel see it.
 const NARROW: f64 = 1.0;
+/// Where more features end in one direction, the places where two of them meet are not looked for.
+const MOST_MEETING: usize = 24;
 /// A combination of forms, and a constant, at whose zeros a function has a kink or comes to rest, and how far from 0 it does.
 pub(super) type Feature = (Vec<(usize, f64)>, f64, f64);
 /// The same in directions: L · ξ + µ.
@@ -44,6 +46,10 @@ pub(super) struct Integrand<'a> {
     pub(super) features: Vec<Feature>,
     /// Whether functions grow like exponentials.
     pub(super) far: bool,
+    /// Whether one is a table, which reaches no further than integrals of others do.
+    pub(super) tabulated: bool,
+    /// Whether nothing changes when all forms change their signs.
+    pub(super) even: bool,
 }
 
 /// The state of one nested integral.
@@ -75,13 +81,36 @@ pub(super) fn around(place: f64, reach: f64) -> Vec<f64> {
     }
 }
 
-/// E of the integrand, with `left` panels to spend; `None` with too many directions or none left.
+/// E of the integrand, with `left` panels to spend; `None` with too many directions or none left, or if there is more outside.
 pub(super) fn mean(
     integrand: &Integrand,
     law: &Normal,
     tolerance: f64,
     left: &mut [usize; 2],
 ) -> Option<Integral> {
+    let reaches = match (integrand.far, integrand.tabulated) {
+        (true, true) => [].as_slice(),
+        (true, false) => &[true],
+        (false, true) => &[false],
+        (false, false) => &[false, true],
+    };
+    for far in reaches {
+        let (integral, outside) = reaching(integrand, law, tolerance, left, *far)?;
+        if outside <= OUTSIDE * integral.size {
+            return Some(integral);
+        }
+    }
+    None
+}
+
+/// The same with what is left outside.
+fn reaching(
+    integrand: &Integrand,
+    law: &Normal,
+    tolerance: f64,
+    left: &mut [usize; 2],
+    far: bool,
+) -> Option<(Integral, f64)> {
     let mut forms: Vec<usize> = integrand.functions.iter().flat_map(|(_, of)| of.clone()).collect();
     forms.sort_unstable();
     forms.dedup();
@@ -98,7 +127,7 @@ pub(super) fn mean(
         linear.iter().map(one).collect()
     };
     let mut ends = ENDS.to_vec();
-    if integrand.far {
+    if far {
         ends.extend(FAR_ENDS);
         ends.sort_by(f64::total_cmp);
     }
@@ -121,7 +150,7 @@ pub(super) fn mean(
         _ => nest.integral(&mut Vec::new(), count, 1.0),
     };
     left[usize::from(count == 3)] = nest.left;
-    result.filter(|integral| nest.outside <= OUTSIDE * integral.size)
+    result.map(|integral| (integral, nest.outside))
 }
 
 /// Rows of L for all forms, from a pivoted Cholesky factorisation of the chosen ones, and the number of directions.
@@ -200,12 +229,18 @@ impl Nest<'_> {
                 if here.contains(&scaled) {
                     continue;
                 }
-                here.push(scaled);
+                if reach < NARROW {
+                    here.push(scaled);
+                }
                 row[direction] = 0.0;
-                pending.push((row, at, reach + self.ends[self.ends.len() - 1]));
+                let reach = reach + self.ends[self.ends.len() - 1];
+                if reach < NARROW * size(&row) {
+                    pending.push((row, at, reach));
+                }
             }
-            for (k, (a, x, near)) in here.iter().enumerate() {
-                for (b, y, far) in &here[..k] {
+            let meeting = if here.len() > MOST_MEETING { &[] } else { here.as_slice() };
+            for (k, (a, x, near)) in meeting.iter().enumerate() {
+                for (b, y, far) in &meeting[..k] {
                     let row = a.iter().zip(b).map(|(a, b)| a - b).collect();
                     pending.push((row, x - y, near + far));
                 }
@@ -224,6 +259,8 @@ impl Nest<'_> {
             let place: f64 = -(at + row.iter().zip(outer.iter()).map(|(a, x)| a * x).sum::<f64>());
             ends.extend(around(place, *reach).into_iter().filter(within));
         }
+        let halved = self.integrand.even && depth == 0;
+        ends.retain(|x| !halved || *x >= 0.0);
         ends.sort_by(f64::total_cmp);
         ends.dedup();
         // far out, where the density is small, less will do
@@ -238,7 +275,7 @@ impl Nest<'_> {
             values.hidden = self.on_panel(outer, points, &mut values.of);
             if depth + 1 == count {
                 self.times_moments(outer, points, &mut values.of);
-                *values = Values { hidden: values.hidden, ..Values::plain(values.of) };
+                values.sizes = values.of.map(f64::abs);
                 return;
             }
             for (k, point) in points.iter().enumerate() {
@@ -260,11 +297,15 @@ impl Nest<'_> {
             }
         };
         let mut integral = integrate(&mut on_panel, &ends, tolerance, PANELS[depth]);
-        if self.integrand.far && depth + 1 == count {
+        if depth + 1 == count {
             self.look_outside(outer, weight);
         }
         // a range of about ten deviations
         integral.error += 10.0 * inner_error;
+        if halved {
+            let Integral { value, error, size } = integral;
+            integral = Integral { value: 2.0 * value, error: 2.0 * error, size: 2.0 * size };
+        }
         (!failed && integral.value.is_finite()).then_some(integral)
     }
 

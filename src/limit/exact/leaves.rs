@@ -13,6 +13,11 @@ use indexmap::IndexSet;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 
+/// A share of a variance that is left given another number: more is right to six digits in spite of rounding.
+const VISIBLE: f64 = 1e-9;
+/// Less is rounding of coefficients.
+const LEAST: f64 = 1e-30;
+
 /// What a leaf is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Leaf {
@@ -129,6 +134,32 @@ impl<'a> Leaves<'a> {
     pub(super) fn form_covariance(&mut self, x: KetId, y: KetId) -> Option<Number> {
         let key = (x.min(y), x.max(y));
         self.kept(|own| &mut own.covariances, key, |own| own.covariance_of(x, y))
+    }
+
+    /// Whether two combinations of initial entries are so nearly dependent that their covariance does not show by how much.
+    pub(super) fn is_lost_to_rounding(&self, x: KetId, y: KetId, covariance: f64) -> bool {
+        let entries = |form: KetId| {
+            let (leaves, _) = self.kets.affine(form)?;
+            let is_initial = |leaf: &LeafId| matches!(self.get(*leaf), Leaf::Initial { .. });
+            leaves.iter().all(|(leaf, _)| is_initial(leaf)).then_some(leaves)
+        };
+        let (Some(a), Some(b)) = (entries(x), entries(y)) else { return false };
+        let square =
+            |of: &[(LeafId, Number)]| of.iter().map(|(_, c)| c.value * c.value).sum::<f64>();
+        let (first, second) = (square(&a), square(&b));
+        let seen = 1.0 - covariance * covariance / (first * second);
+        if seen.is_nan() || seen > VISIBLE {
+            return false;
+        }
+        let of = |own: &[(LeafId, Number)], leaf: LeafId| {
+            own.iter().find(|(other, _)| *other == leaf).map_or(0.0, |(_, c)| c.value)
+        };
+        // what is left of b without a, leaf by leaf
+        let along = covariance / first;
+        let common: f64 = a.iter().map(|(leaf, c)| (of(&b, *leaf) - along * c.value).powi(2)).sum();
+        let own = b.iter().filter(|(leaf, _)| of(&a, *leaf) == 0.0);
+        let rest = (common + own.map(|(_, c)| c.value * c.value).sum::<f64>()) / second;
+        rest > LEAST && (rest - seen).abs() > 1e-6 * rest
     }
 
     fn covariance_of(&mut self, x: KetId, y: KetId) -> Option<Number> {

@@ -22,6 +22,10 @@ const ACCURATE: f64 = 1e-12;
 const WORST: f64 = 1e-6;
 /// More products of one mean are left to quadrature.
 const MOST_PRODUCTS: usize = 512;
+/// Less of a variance given another number is no more than rounding.
+const DEPENDENT: f64 = 1e-12;
+/// More and rounding of covariances does not count.
+const CLOSE: f64 = 1e-2;
 /// A step for slopes, relative to variances.
 const STEP: f64 = 1e-4;
 /// A bound of the relative change of a mean by relative changes of its law, where numbers are not nearly dependent.
@@ -95,17 +99,28 @@ struct Found {
 }
 
 impl Known {
+    /// The least share of a variance that is left given one other number.
+    fn gap(&self) -> f64 {
+        let mut dependence = 0.0_f64;
+        for k in 0..self.law.count() {
+            for j in 0..k {
+                let scale = self.law.deviation(k) * self.law.deviation(j);
+                if scale > 0.0 {
+                    dependence = dependence.max((self.law.covariance(k, j) / scale).abs());
+                }
+            }
+        }
+        (1.0 - dependence * dependence).max(0.0)
+    }
+
     /// The sum of all errors relative to deviations, larger where numbers are nearly dependent.
     fn relative_error(&self) -> f64 {
-        let (mut total, mut dependence) = (0.0, 0.0_f64);
+        let mut total = 0.0;
         for k in 0..self.law.count() {
             for j in 0..=k {
                 let scale = self.law.deviation(k) * self.law.deviation(j);
                 if scale > 0.0 {
                     total += self.errors[k][j] / scale;
-                }
-                if scale > 0.0 && j < k {
-                    dependence = dependence.max((self.law.covariance(k, j) / scale).abs());
                 }
             }
             let scale = self.law.deviation(k).max(self.law.mean(k).abs());
@@ -113,7 +128,7 @@ impl Known {
                 total += self.mean_errors[k] / scale;
             }
         }
-        if total == 0.0 { 0.0 } else { total / (1.0 - dependence * dependence).max(0.0) }
+        if total == 0.0 { 0.0 } else { total / self.gap() }
     }
 }
 
@@ -223,18 +238,20 @@ impl Leaves<'_> {
     /// Whether a group changes its sign with all its symbols.
     fn is_odd(&self, group: &Group) -> bool {
         let centred = |form: &KetId| self.kets.affine(*form).is_some_and(|(_, c)| c.value == 0.0);
-        if !group.forms.iter().all(centred) {
-            return false;
-        }
+        group.forms.iter().all(centred) && self.parity(group) == Parity::Odd
+    }
+
+    /// What happens when all forms change their signs.
+    fn parity(&self, group: &Group) -> Parity {
         let mut odd = group.linear.len() % 2 == 1;
         for (tree, _, power) in &group.functions {
             match self.kets.trees.parity(*tree) {
                 Parity::Even => {}
                 Parity::Odd => odd ^= power % 2 == 1,
-                Parity::None => return false,
+                Parity::None => return Parity::None,
             }
         }
-        odd
+        if odd { Parity::Odd } else { Parity::Even }
     }
 
     fn of_group(&mut self, group: &Group) -> Option<Number> {
@@ -263,6 +280,9 @@ impl Leaves<'_> {
             method = method.max(constant.method);
             for (j, other) in group.forms[..=k].iter().enumerate() {
                 let number = self.form_covariance(*form, *other)?;
+                if self.is_lost_to_rounding(*form, *other, number.value) {
+                    return None;
+                }
                 (covariance[k][j], covariance[j][k]) = (number.value, number.value);
                 (errors[k][j], errors[j][k]) = (number.error, number.error);
                 method = method.max(number.method);
@@ -275,7 +295,18 @@ impl Leaves<'_> {
             group.forms.iter().map(of).collect()
         };
         let shifts = group.others.iter().map(shift).collect();
-        Some(Known { law: Normal::new(mean, covariance), mean_errors, errors, method, shifts })
+        let law = Normal::new(mean, covariance);
+        let mut known = Known { law, mean_errors, errors, method, shifts };
+        let gap = known.gap();
+        if (DEPENDENT..CLOSE).contains(&gap) {
+            // that sums are rounded counts there
+            for (k, row) in known.errors.iter_mut().enumerate() {
+                for (j, error) in row.iter_mut().enumerate().filter(|(j, _)| *j != k) {
+                    *error = error.max(f64::EPSILON * known.law.covariance(k, j).abs());
+                }
+            }
+        }
+        Some(known)
     }
 
     /// Averages over initial entries that are not Gaussian, one after the other; given them the rest is Gaussian.
@@ -356,6 +387,9 @@ impl Leaves<'_> {
         }
         let mut total = 0.0;
         let count = group.forms.len();
+        // numbers that are nearly dependent stay so
+        let gap = known.gap();
+        let step_of = if gap > DEPENDENT { STEP * gap } else { STEP };
         let size = |k: usize| known.law.covariance(k, k).max(0.0);
         let mut add = |law: Normal, step: f64, error: f64| -> Option<()> {
             let moved = self.over_others(group, &law, &known.shifts, ROUGH)?;
@@ -364,15 +398,15 @@ impl Leaves<'_> {
         };
         for k in 0..count {
             if known.mean_errors[k] > 0.0 {
-                let step = STEP * (size(k).sqrt() + known.law.mean(k).abs());
+                let step = step_of * (size(k).sqrt() + known.law.mean(k).abs());
                 add(known.law.with_mean(k, step), step, known.mean_errors[k])?;
             }
             for j in 0..=k {
                 let (error, scale) = (known.errors[k][j], (size(k) * size(j)).sqrt());
                 if error > 0.0 && scale > 0.0 {
                     let towards = if k == j { 1.0 } else { -known.law.covariance(k, j).signum() };
-                    let law = known.law.with_covariance(k, j, STEP * scale * towards);
-                    add(law, STEP * scale, error)?;
+                    let law = known.law.with_covariance(k, j, step_of * scale * towards);
+                    add(law, step_of * scale, error)?;
                 }
             }
         }
@@ -425,7 +459,10 @@ impl Leaves<'_> {
         for (factor, product) in &products {
             let mean = gaussian::mean(product, &law)?;
             value += factor * mean.value;
-            size += factor.abs() * mean.size;
+            let is_exponential =
+                product.factors.iter().any(|(shape, _)| *shape == gaussian::Shape::Exp);
+            let exponent = if is_exponential { libm::log(factor.abs()).abs() } else { 0.0 };
+            size += factor.abs() * mean.size * (1.0 + exponent);
         }
         let error = ROUNDING * size;
         let finite = f64::is_finite(value) && f64::is_finite(size);
@@ -451,13 +488,11 @@ impl Leaves<'_> {
             far |= self.grows(*tree);
             tabulated |= self.kets.trees.is_tabulated(*tree);
         }
-        if far && tabulated {
-            // tables do not reach as far
-            return None;
-        }
         let functions = functions.iter().map(|(f, forms)| (f.as_ref(), forms.clone())).collect();
         let (linear, features) = (group.linear.clone(), self.features(group));
-        let integrand = Integrand { functions, linear, features, far };
+        let centred = (0..law.count()).all(|k| law.mean(k) == 0.0);
+        let even = centred && self.parity(group) == Parity::Even;
+        let integrand = Integrand { functions, linear, features, far, tabulated, even };
         let integral = integral::mean(&integrand, &law, tolerance, &mut self.means.left)?;
         let allowed = if tolerance > WORST { tolerance } else { WORST };
         (integral.error <= allowed * integral.size).then_some(Found {

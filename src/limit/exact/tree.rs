@@ -2,16 +2,15 @@
 
 use super::number::{Method, Number};
 use crate::codegen::simd;
-use crate::ir::range::{Range, of_map};
-use crate::ir::{Exponent, Prim, Real};
+use crate::ir::range::Range;
+use crate::ir::{Prim, Real};
 use crate::num::chebyshev::Chebyshev;
-use crate::num::quadrature::{reaching_grid, sign_changes};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Where the exponential function and all that come to rest like it have done so, to 1e-16.
-const AT_REST: f64 = 37.0;
+pub(super) const AT_REST: f64 = 37.0;
 /// Changes of a function, relative to 1 or to its size, that need not be seen.
 const UNSEEN: f64 = 1e-13;
 
@@ -58,16 +57,12 @@ pub(super) struct Slope {
     pub(super) jumps: Vec<(TreeId, TreeId)>,
 }
 
-/// Points of the grid on which zeros are looked for.
-const GRID: usize = 1000;
-/// How far the grid reaches.
-const REACH: f64 = 1e4;
-
 /// All trees.
 #[derive(Debug, Default)]
 pub(super) struct Trees {
     nodes: IndexMap<Tree, Origin>,
-    kinks: HashMap<TreeId, Vec<(f64, f64)>>,
+    /// See `features`.
+    pub(super) kinks: HashMap<TreeId, Vec<(f64, f64)>>,
     tables: Vec<Rc<Chebyshev>>,
     /// Derivatives of tables.
     slopes: HashMap<usize, usize>,
@@ -296,108 +291,6 @@ impl Trees {
             }
         }
     }
-
-    /// Trees at whose zeros the function has a kink, a jump or a narrow feature, and how far from 0 these come to rest.
-    fn features(&mut self, id: TreeId, found: &mut Vec<(TreeId, f64)>) {
-        let (op, args) = match self.get(id).clone() {
-            Tree::Apply(op, args) => (op, args),
-            Tree::Table(table, arg) => {
-                self.features(arg, found);
-                if self.tables[table].is_split_at_zero() {
-                    found.push((arg, 0.0));
-                }
-                return;
-            }
-            Tree::Argument(_) | Tree::Constant(_) => return,
-        };
-        args.iter().for_each(|arg| self.features(*arg, found));
-        let at = match op {
-            Prim::Abs
-            | Prim::Sign
-            | Prim::Step
-            | Prim::Relu
-            | Prim::Sqrt
-            | Prim::Log
-            | Prim::Not => (args[0], 0.0),
-            op if rests(op) => (args[0], AT_REST),
-            Prim::Pow(p) if p < Exponent::from_integer(0) || !p.is_integer() => (args[0], 0.0),
-            Prim::Div => (args[1], 0.0),
-            Prim::Min | Prim::Max | Prim::Lt | Prim::Le | Prim::Eq => {
-                (self.sub(args[0], args[1]), 0.0)
-            }
-            _ => return,
-        };
-        found.push(at);
-    }
-
-    /// Where a function of one argument may have a kink, a jump or a narrow feature, and how wide that is to either side.
-    pub(super) fn kinks(&mut self, id: TreeId) -> Vec<(f64, f64)> {
-        if let Some(known) = self.kinks.get(&id) {
-            return known.clone();
-        }
-        let mut trees = Vec::new();
-        self.features(id, &mut trees);
-        let mut points = Vec::new();
-        for (tree, rest) in trees {
-            match self.affine(tree) {
-                Some((_, a, b)) if a != 0.0 => points.push((-b / a, rest / a.abs())),
-                _ => {
-                    let compiled = Compiled::new(self, tree);
-                    let f = |x: f64| compiled.one(&[x]);
-                    for at in sign_changes(&f, &reaching_grid(GRID, REACH)) {
-                        let step = 1e-6 * (1.0 + at.abs());
-                        let slope = (f(at + step) - f(at - step)) / (2.0 * step);
-                        points.push((at, rest / slope.abs()));
-                    }
-                }
-            }
-        }
-        points.retain(|(x, _)| x.is_finite());
-        points.sort_by(|(x, _), (y, _)| x.total_cmp(y));
-        points.dedup();
-        self.kinks.insert(id, points.clone());
-        points
-    }
-
-    /// The same of a function of several arguments where it is affine: coefficients, constant, and width times coefficients.
-    pub(super) fn planes(&mut self, id: TreeId, arguments: usize) -> Vec<(Vec<f64>, f64, f64)> {
-        let mut trees = Vec::new();
-        self.features(id, &mut trees);
-        let plane = |(tree, rest)| self.plane(tree, arguments).map(|(row, at)| (row, at, rest));
-        trees.into_iter().filter_map(plane).collect()
-    }
-
-    /// Σ aₖ xₖ + b.
-    fn plane(&self, id: TreeId, arguments: usize) -> Option<(Vec<f64>, f64)> {
-        let combine = |a: (Vec<f64>, f64), b: (Vec<f64>, f64), sign: f64| {
-            (a.0.iter().zip(&b.0).map(|(x, y)| x + sign * y).collect(), a.1 + sign * b.1)
-        };
-        let scale = |(a, b): (Vec<f64>, f64), c: f64| (a.iter().map(|x| c * x).collect(), c * b);
-        match self.get(id) {
-            Tree::Argument(k) => {
-                let mut unit = vec![0.0; arguments];
-                unit[*k] = 1.0;
-                Some((unit, 0.0))
-            }
-            Tree::Constant(c) => Some((vec![0.0; arguments], c.get())),
-            Tree::Table(..) => None,
-            Tree::Apply(op, args) => {
-                let of = |k: usize| self.plane(args[k], arguments);
-                match op {
-                    Prim::Neg => Some(scale(of(0)?, -1.0)),
-                    Prim::Add => Some(combine(of(0)?, of(1)?, 1.0)),
-                    Prim::Sub => Some(combine(of(0)?, of(1)?, -1.0)),
-                    Prim::Mul => match (self.value(args[0]), self.value(args[1])) {
-                        (Some(c), _) => Some(scale(of(1)?, c)),
-                        (_, Some(c)) => Some(scale(of(0)?, c)),
-                        _ => None,
-                    },
-                    Prim::Div => Some(scale(of(0)?, 1.0 / self.value(args[1])?)),
-                    _ => None,
-                }
-            }
-        }
-    }
 }
 
 /// A function made ready for many points.
@@ -502,7 +395,7 @@ impl Compiled {
 }
 
 /// Whether a function comes to rest like an exponential, so that a change cannot be seen from afar.
-fn rests(op: Prim) -> bool {
+pub(super) fn rests(op: Prim) -> bool {
     matches!(op, Prim::Exp | Prim::Tanh | Prim::Erf | Prim::Sigmoid | Prim::Softplus)
 }
 
@@ -511,8 +404,14 @@ fn change_unseen(op: Prim, x: &[f64], y: &[f64]) -> f64 {
     if !rests(op) {
         return 0.0;
     }
-    // points of a panel reach to within 0.3 % of its ends
-    let (within, seen) = (of_map(op, &[Range::of(x).wider(0.01)], false), Range::of(y));
+    // points of a panel reach to within 0.3 % of its ends; all these functions are monotone
+    let (over, mut ends) = (Range::of(x).wider(0.01), [0.0; 2]);
+    simd::apply(op, &[over.lo, over.hi], &mut ends);
+    let (within, seen) = (Range::of(&ends), Range::of(y));
     let negligible = UNSEEN * seen.lo.abs().max(seen.hi.abs()).max(1.0);
-    if within.width() > 4.0 * seen.width() + negligible { within.width() } else { 0.0 }
+    let change = y.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    // from one point to the next it may come back in a function of this one
+    let jumps = change > 0.5 * within.width() && change > 0.1 * seen.lo.abs().max(seen.hi.abs());
+    let missed = within.width() > 4.0 * seen.width() || jumps;
+    if missed && within.width() > negligible { within.width() } else { 0.0 }
 }
