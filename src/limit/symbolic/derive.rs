@@ -180,29 +180,28 @@ impl Derivation<'_> {
         Some(Row { left: Expr::Covariance(Box::new([x, y])), relation: '=', right })
     }
 
-    /// The row at the later one of two kets; the covariance of a hat takes the place of what is said of the hat.
+    /// The row at the later one of two kets. What is said of two hats is what is said of their kets, if these have no dots:
+    /// one row says both.
     fn put(&mut self, x: &Symbol, y: &Symbol, row: Row) {
-        let (x_name, y_name) = (key(&x.name), key(&y.name));
-        let later =
-            self.entries.iter_mut().rev().find(|own| own.name == x_name || own.name == y_name);
-        let Some(entries) = later else { return };
-        let hat = |formula: &Expr, name: &super::expr::Name| matches!(formula, Expr::Symbol(own) if own.kind == Kind::Hat && own.name == *name);
-        let is_same = |own: &Row| match &own.left {
-            Expr::Call("Var", hats) => hat(&hats[0], &x.name) && hat(&hats[0], &y.name),
-            Expr::Call("Cov", hats) => {
-                hat(&hats[0], &x.name) && hat(&hats[1], &y.name)
-                    || hat(&hats[0], &y.name) && hat(&hats[1], &x.name)
-            }
+        let is_of = |own: &Entries, symbol: &Symbol| match &own.rows[0].left {
+            Expr::Symbol(left) => left.kind == Kind::Ket && left.name == symbol.name,
             _ => false,
         };
-        let covariance = matches!(row.left, Expr::Covariance(_));
-        match entries.notes.iter_mut().flatten().find(|own| covariance && is_same(own)) {
-            Some(own) => {
-                let words = Piece::Formula(std::mem::replace(&mut own.left, row.left));
+        let later = self.entries.iter_mut().rev().find(|own| is_of(own, x) || is_of(own, y));
+        let Some(entries) = later else { return };
+        let hats = self.laws.is_hat(x) && self.laws.is_hat(y);
+        let covariance = matches!(row.left, Expr::Covariance(_)) && hats;
+        for own in entries.notes.iter_mut().flatten().filter(|_| covariance) {
+            let Some([a, b]) = kets_of_hats(&own.left) else { continue };
+            if [&a.name, &b.name] == [&x.name, &y.name] || [&b.name, &a.name] == [&x.name, &y.name]
+            {
+                let kets = Expr::Covariance(Box::new([Expr::Symbol(a), Expr::Symbol(b)]));
+                let words = Piece::Formula(std::mem::replace(&mut own.left, kets));
                 own.right.splice(0..0, [words, Piece::Equals]);
+                return;
             }
-            None => entries.notes.push(vec![row]),
         }
+        entries.notes.push(vec![row]);
     }
 
     /// What the kernels are.
@@ -234,6 +233,22 @@ impl Derivation<'_> {
         }
         all
     }
+}
+
+/// The kets x and y of Cov(x̂, ŷ).
+fn kets_of_hats(formula: &Expr) -> Option<[Symbol; 2]> {
+    let (x, y) = match formula {
+        Expr::Call("Var", hats) => (&hats[0], &hats[0]),
+        Expr::Call("Cov", hats) => (&hats[0], &hats[1]),
+        _ => return None,
+    };
+    let ket = |hat: &Expr| match hat {
+        Expr::Symbol(hat) if hat.kind == Kind::Hat => {
+            Some(Symbol { kind: Kind::Ket, slots: vec![0], ..hat.clone() })
+        }
+        _ => None,
+    };
+    Some([ket(x)?, ket(y)?])
 }
 
 fn has_angle(formula: &Expr) -> bool {

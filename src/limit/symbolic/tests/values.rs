@@ -68,10 +68,7 @@ impl Values {
             Expr::Call("Var", args) => self.pair(false, &args[0], &args[0], letters)?,
             Expr::Call("Cov", args) => self.pair(false, &args[0], &args[1], letters)?,
             Expr::Call(name, args) => self.call(name, &all(args)?)?,
-            Expr::Partial(_) => {
-                let row = self.rows.iter().find(|row| row.left == *formula)?;
-                self.eval(right(row)?, letters)?
-            }
+            Expr::Partial(_) => self.partial(formula, letters)?,
             _ => return None,
         })
     }
@@ -114,6 +111,34 @@ impl Values {
         None
     }
 
+    /// A coefficient of a dot, by the row that defines it at its own letters.
+    fn partial(&self, formula: &Expr, letters: &Letters) -> Option<f64> {
+        let hat = |formula: &Expr| match formula {
+            Expr::Partial(pair) => match &pair[1] {
+                Expr::Symbol(hat) => Some(hat.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let here = hat(formula)?;
+        let at: Option<Vec<f64>> = here.at.iter().map(|at| index(at, letters)).collect();
+        let at = at?;
+        for row in &self.rows {
+            let Some(own) = hat(&row.left).filter(|own| own.name == here.name) else { continue };
+            let letters_of = own.at.iter().zip(&here.at);
+            let renamed =
+                letters_of.fold(row.left.clone(), |left, (from, to)| match &from.letter {
+                    Some(letter) => left.renamed(letter, &to.plus(-from.offset)),
+                    None => left,
+                });
+            if renamed == *formula {
+                let letters = bound(&own.at, &at)?;
+                return self.eval(right(row)?, &letters);
+            }
+        }
+        None
+    }
+
     fn entry(&self, list: &Expr, at: &[f64], letters: &Letters) -> Option<f64> {
         match (list, at) {
             (Expr::List(entries), [first, rest @ ..]) => {
@@ -137,7 +162,8 @@ impl Values {
             };
             let [Expr::Symbol(a), Expr::Symbol(b)] = sides else { continue };
             for (x, y) in [(x, y), (y, x)] {
-                if a.name != x.name || b.name != y.name {
+                let is = |a: &Symbol, x: &Symbol| a.name == x.name && a.kind == x.kind;
+                if !is(a, x) || !is(b, y) {
                     continue;
                 }
                 let at: Option<Vec<f64>> =
@@ -327,4 +353,25 @@ fn recursions_give_the_limits() {
         let open = compare(&checked, 1e-9, Rungs::Exact);
         assert_eq!(open, Vec::<String>::new(), "{text}");
     }
+}
+
+/// The covariance of kets is that of their hats only where they have no dots, and no symmetric matrix between two arrays.
+#[test]
+fn covariances_are_those_of_the_kets() {
+    let head = "init W : mat ~ N(0, 1/n); init x : vec ~ N(0, 1); let h = W @ x;";
+    let back = "let l = W.T @ relu(h); output avg(relu(l) * relu(x)), avg(relu(l)), avg(l^2);";
+    let smooth = "let y = W.T @ h; output avg(erf(y)^2), avg(y * erf(x));";
+    let signs = "init W : mat ~ N(0, 2/n); init x, b : vec ~ N(0, 1); let h = W @ x + b; let g = W.T @ sign(h); let k = W.T @ step(h); output avg(relu(g) * relu(k)), avg(step(g) * k);";
+    let arrays = "const M = 2; data xs : scalar[M] = [1, 2]; init U : vec ~ N(0, 1); init A : mat ~ N(0, 1/n); let h0[i] = xs[i] * U; let a = A @ sign(h0); let b = A @ relu(h0); let o[i, j] = avg(relu(a[i]) * relu(b[j])); output o;";
+    let ranks = "init X : vec[2, 3] ~ N(0, 1); init A : mat ~ N(0, 1/n); let p[i] = sum[j](X[i, j] * (j + 1)); let a = A @ sign(p); let b = A @ X; let o[i, j, k] = avg(relu(a[i]) * relu(b[j, k])); output o;";
+    let around = "const M = 2; init x : vec[M] ~ N(0, 1); init A : mat ~ N(0, 1/n); let h1[i] = A @ x[i]; let h2[i] = A.T @ relu(-h1[i]); let o[i, j] = avg(abs(h2[i]) * abs(h2[j])); output o;";
+    let with_head = [back, smooth].map(|rest| format!("{head} {rest}"));
+    let whole = [signs, arrays, ranks, around].map(str::to_owned);
+    for text in with_head.into_iter().chain(whole) {
+        let checked = checked(&text).expect(&text);
+        let open = compare(&checked, 1e-9, Rungs::Exact);
+        assert_eq!(open, Vec::<String>::new(), "{text}");
+    }
+    let text = format!("{head} let y = W.T @ h; output avg(tanh(y)^2);");
+    assert!(lines(&text, "y").contains("Σy = Var(|y⟩) = ⟨h|h⟩ + 1"), "{}", lines(&text, "y"));
 }
