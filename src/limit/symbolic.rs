@@ -18,6 +18,7 @@ mod link;
 mod moment;
 mod names;
 mod number;
+mod positive;
 mod sides;
 mod slope;
 mod standard;

@@ -19,6 +19,8 @@ pub(super) enum Piece {
     Text(String),
     /// A formula.
     Formula(Expr),
+    /// These variances have to be positive.
+    Positive(Vec<Expr>),
     /// A sign between equal formulas.
     Equals,
     /// The law of independent entries: mean and variance, of signs their size.
@@ -171,7 +173,6 @@ impl Lines<'_> {
     /// What the coefficient of a dot-ket is.
     fn coefficient(&self, product: NodeId, link: &Link, place: &Place) -> Option<Vec<Row>> {
         let Coefficient { symbol: left, value } = self.dots.coefficient(product, link, place)?;
-        let value = value?;
         let vanishes = value == Expr::Number(0.0);
         let mut right = vec![Piece::Formula(value)];
         if vanishes {

@@ -61,9 +61,19 @@ impl Derivation<'_> {
                         self.look(formula);
                     }
                 }
+                self.assume(row);
             }
         }
         self.entries = entries;
+    }
+
+    /// Says what the formulas of a row assume.
+    fn assume(&mut self, row: &mut Row) {
+        let assumed = self.laws.sizes.assumed();
+        assumed.iter().for_each(|variance| self.look(variance));
+        if !assumed.is_empty() {
+            row.right.push(Piece::Positive(assumed));
+        }
     }
 
     /// Asks for what a formula uses.
@@ -140,7 +150,7 @@ impl Derivation<'_> {
             Wanted::Inner(x, y) | Wanted::Covariance(x, y) => (x, y),
         };
         let pair = self.apart(x, y)?;
-        let row = match wanted {
+        let mut row = match wanted {
             Wanted::Inner(..) => self.inner(pair)?,
             Wanted::Covariance(..) => self.covariance(pair)?,
         };
@@ -149,6 +159,7 @@ impl Derivation<'_> {
                 self.look(&formula.clone());
             }
         }
+        self.assume(&mut row);
         self.put(x, y, row);
         Some(())
     }
@@ -226,7 +237,8 @@ impl Derivation<'_> {
         if let Some(last) = all.last_mut() {
             let mut rows = arguments();
             if self.kernels.iter().any(|k| has_angle(&(KERNELS[*k].formula)())) {
-                let right = vec![Piece::Formula(angle())];
+                let convention = ", kernels of this angle are 0 where a = 0 or b = 0".to_owned();
+                let right = vec![Piece::Formula(angle()), Piece::Text(convention)];
                 rows.push(Row { left: theta(), relation: '=', right });
             }
             last.notes.push(rows);
@@ -251,7 +263,8 @@ fn kets_of_hats(formula: &Expr) -> Option<[Symbol; 2]> {
     Some([ket(x)?, ket(y)?])
 }
 
-fn has_angle(formula: &Expr) -> bool {
+/// Whether a formula reads θ.
+pub(super) fn has_angle(formula: &Expr) -> bool {
     *formula == theta() || formula.parts().into_iter().any(has_angle)
 }
 

@@ -21,8 +21,8 @@ pub(super) struct Dots<'a> {
 /// The coefficient of a term of a dot-ket, and what it is.
 pub(super) struct Coefficient {
     pub(super) symbol: Expr,
-    /// 0 by symmetry, or the derivative.
-    pub(super) value: Option<Expr>,
+    /// 0 by symmetry, the mean derivative, or Stein's quotient.
+    pub(super) value: Expr,
 }
 
 impl Dots<'_> {
@@ -104,7 +104,7 @@ impl Dots<'_> {
         let (hat, inner) = self.hat_of(link, place);
         if self.slopes.vanishes(product, hat.product) {
             let symbol = self.slopes.symbol(product, &inner, &hat)?;
-            return Some(Coefficient { symbol, value: Some(Expr::Number(0.0)) });
+            return Some(Coefficient { symbol, value: Expr::Number(0.0) });
         }
         let symbol = self.slopes.shown(product, &inner, &hat)?;
         if matches!(symbol, Expr::Number(_)) {
@@ -112,7 +112,7 @@ impl Dots<'_> {
         }
         let single = self.dependences.dots(product).len() == 1 && link.bound.is_empty();
         let value = match self.slopes.coefficient(x, &inner, &hat) {
-            Some(derivative) => Some(derivative).filter(|formula| formula.size() <= LONG),
+            Some(derivative) if derivative.size() <= LONG => derivative,
             None if single => {
                 let symbol = self.builder.hat(hat.product, &hat.at)?;
                 let product = Expr::product(vec![symbol.clone(), self.builder.value(x, &inner)]);
@@ -123,9 +123,9 @@ impl Dots<'_> {
                     }
                     symbol => Expr::Call("Var", vec![symbol]),
                 };
-                Some(Expr::expectation(Vec::new(), product).quotient(variance))
+                Expr::expectation(Vec::new(), product).quotient(variance)
             }
-            None => None,
+            Some(_) | None => return None,
         };
         Some(Coefficient { symbol, value })
     }

@@ -314,6 +314,25 @@ impl Expr {
         }
     }
 
+    /// A number and what it multiplies.
+    pub(super) fn split(self) -> (f64, Self) {
+        match self {
+            Self::Number(value) => (value, Self::Number(1.0)),
+            Self::Negated(body) => {
+                let (number, rest) = body.split();
+                (-number, rest)
+            }
+            Self::Product(mut factors) => match factors[0] {
+                Self::Number(value) => {
+                    factors.remove(0);
+                    (value, Self::product(factors))
+                }
+                _ => (1.0, Self::Product(factors)),
+            },
+            other => (1.0, other),
+        }
+    }
+
     /// How many symbols, numbers and operations it has.
     pub(super) fn size(&self) -> usize {
         1 + self.parts().iter().map(|part| part.size()).sum::<usize>()

@@ -85,6 +85,11 @@ fn line(notation: &dyn Notation, row: &Row) -> String {
         Piece::Text(text) => notation.words(text),
         Piece::Formula(formula) => part(notation, formula).text,
         Piece::Equals => " = ".to_owned(),
+        Piece::Positive(variances) => {
+            let all = variances.iter().map(|variance| part(notation, variance).text);
+            let all = all.collect::<Vec<_>>().join(", ");
+            format!("{}{all} > 0", notation.words(" for "))
+        }
         Piece::Law(law, mean, size) => {
             let number = |value: f64| part(notation, &Expr::Number(value)).text;
             notation.law(*law, &number(*mean), &number(*size))

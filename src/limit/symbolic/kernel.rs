@@ -5,11 +5,11 @@
 use super::expr::Expr;
 use crate::ir::Exponent;
 
-/// E f(u) g(v) for Gaussian u, v of mean 0, a function of a = Var u, b = Var v and c = Cov(u, v).
+/// E f(u) f(v) for Gaussian u, v of mean 0, a function of a = Var u, b = Var v and c = Cov(u, v).
 pub(super) struct Kernel {
     /// Its name.
     pub(super) name: &'static str,
-    /// f(u) g(v).
+    /// f(u) f(v).
     pub(super) product: fn() -> Expr,
     /// Its value in a, b, c and θ.
     pub(super) formula: fn() -> Expr,

@@ -7,6 +7,7 @@ use super::build::{Builder, Place};
 use super::depends::family;
 use super::dot::Dots;
 use super::expr::{Expr, Index, Kind, Name, Symbol};
+use super::positive::Sizes;
 use super::sides::{Sides, Smooth};
 use super::standard::Initial;
 use crate::codegen::MatrixRef;
@@ -67,6 +68,7 @@ pub(super) struct Laws<'a> {
     definitions: RefCell<HashMap<(Symbol, usize), Option<Expr>>>,
     known: RefCell<HashMap<(Symbol, usize), Option<Terms>>>,
     pub(super) functions: RefCell<HashMap<(Symbol, usize), Known>>,
+    pub(super) sizes: Sizes,
 }
 
 /// What is known of a ket as a function of one Gaussian number.
@@ -89,6 +91,7 @@ impl<'a> Laws<'a> {
             definitions: RefCell::default(),
             known: RefCell::default(),
             functions: RefCell::default(),
+            sizes: Sizes::default(),
         };
         for id in nodes {
             let sources = laws.sources_of(*id);

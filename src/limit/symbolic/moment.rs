@@ -3,6 +3,7 @@
 use super::expr::{Expr, Kind};
 use super::kernel::{kernel, pi, root, wider};
 use super::law::{Form, Laws, Source};
+use super::positive::Size;
 use super::sides::{Sides, Smooth};
 use crate::ir::Exponent;
 use std::collections::BTreeSet;
@@ -37,16 +38,27 @@ impl Laws<'_> {
     pub(super) fn closed(&self, formula: Expr) -> Expr {
         match formula {
             Expr::Expectation { copies, body } if copies.is_empty() => {
-                let closed = self.mean(&body, false);
+                let closed = self.sizes.attempt(|| self.mean(&body, false));
                 closed.unwrap_or_else(|| Expr::expectation(copies, *body))
             }
             Expr::Inner(pair) => match self.of_initial_kets(&pair[0], &pair[1]) {
                 Some(number @ Expr::Number(_)) => number,
                 _ => Expr::Inner(pair),
             },
-            Expr::Quotient(a, b) => ratio(self.closed(*a), self.closed(*b)),
+            Expr::Quotient(a, b) if matches!(*b, Expr::Covariance(_) | Expr::Call("Var", _)) => {
+                self.stein(self.closed(*a), *b)
+            }
             other => other.with_parts(&mut |part| self.closed(part)),
         }
+    }
+
+    /// A coefficient of a dot by Stein's identity. Without variance the ket of that term is 0, whatever its coefficient.
+    fn stein(&self, mean: Expr, variance: Expr) -> Expr {
+        if mean == Expr::Number(0.0) || self.size(&variance) == Size::Zero {
+            return Expr::Number(0.0);
+        }
+        self.assume_positive(&variance);
+        ratio(mean, variance)
     }
 
     /// E of a product of two initial kets.
@@ -64,7 +76,7 @@ impl Laws<'_> {
 
     /// The definition of ⟨x|y⟩ or of another expectation: in closed form where it has one, else with its kets written out.
     pub(super) fn defined(&self, body: &Expr) -> Option<Expr> {
-        self.mean(body, true)
+        self.sizes.attempt(|| self.mean(body, true))
     }
 
     /// E of a formula; `None` where nothing is gained, unless it is to be written out.
@@ -127,7 +139,11 @@ impl Laws<'_> {
             Some(())
         };
         if let Some(function) = self.function(formula, letters) {
-            if let Function::Sides(Sides { degree: degree @ 2..=4, p, q, form: Some(form) }) =
+            if let Some(value) = self.at_zero(&function) {
+                into.numbers.push(Expr::Number(value));
+                return Some(());
+            }
+            if let Function::Sides(Sides { degree: degree @ 2..=4, p, q, form: Some(form), .. }) =
                 &function
                 && p == q
             {
@@ -183,6 +199,18 @@ impl Laws<'_> {
             return Some(Function::Sides(sides));
         }
         self.smooth(formula, letters).map(Function::Smooth)
+    }
+
+    /// The value of a function of a Gaussian number that is known to be 0.
+    fn at_zero(&self, function: &Function) -> Option<f64> {
+        let (form, value) = match function {
+            Function::Linear(form) => (form, 0.0),
+            Function::Sides(sides) => (sides.form.as_ref()?, sides.zero),
+            Function::Smooth(f) if matches!(f.name, "erf" | "sin" | "gelu") => (&f.form, 0.0),
+            Function::Smooth(f) => (&f.form, f.factor),
+            Function::Other => return None,
+        };
+        (self.size_of_form(form) == Size::Zero).then_some(value)
     }
 
     /// E of the factors of one group.
@@ -257,7 +285,7 @@ impl Laws<'_> {
     }
 
     /// The covariance of two linear combinations by its name, where both are kets or multiples of kets.
-    fn sigma(&self, x: &Form, y: &Form) -> Option<Expr> {
+    pub(super) fn sigma(&self, x: &Form, y: &Form) -> Option<Expr> {
         let number = Expr::Number(x.scale * y.scale);
         let named = |form: &Form| match &form.base {
             Expr::Symbol(symbol) if symbol.kind == Kind::Ket => {
@@ -371,7 +399,12 @@ impl Laws<'_> {
         let variance = self.sigma(form, form)?;
         let number = |value: f64| Expr::Number(value);
         Some(match f.degree {
-            0 => number(even),
+            0 => {
+                if f.zero != even {
+                    self.assume_positive(&variance);
+                }
+                number(even)
+            }
             // E |u| = √(2a/π)
             1 => Expr::product(vec![
                 number(odd),
@@ -385,19 +418,15 @@ impl Laws<'_> {
 
     /// Of functions of degree 0 or 1, the lower degree first.
     fn of_two(&self, f: &Sides, g: &Sides) -> Option<Expr> {
-        let (u, v) = (f.form.as_ref()?, g.form.as_ref()?);
+        let [a, b, c] = self.law(f.form.as_ref()?, g.form.as_ref()?)?;
         let ((even, odd), (other_even, other_odd)) = (f.halves(), g.halves());
         let number = |value: f64| Expr::Number(value);
-        let [a, b, c] = self.law(u, v)?;
         let right = |own: &Sides| own.q == 0.0;
-        let scale = number(f.p * g.p);
         Some(match (f.degree, g.degree) {
-            (0, 0) if right(f) && right(g) => Expr::product(vec![scale, kernel("κ₀", [a, b, c])]),
-            (1, 1) if right(f) && right(g) => Expr::product(vec![scale, kernel("κ₁", [a, b, c])]),
-            (0, 0) => Expr::sum(vec![
-                number(even * other_even),
-                Expr::product(vec![number(odd * other_odd), kernel("κ_sign", [a, b, c])]),
-            ]),
+            (0, 0) => self.of_two_steps(f, g, [a, b, c]),
+            (1, 1) if right(f) && right(g) => {
+                Expr::product(vec![number(f.p * g.p), kernel("κ₁", [a, b, c])])
+            }
             (1, 1) => Expr::sum(vec![
                 Expr::product(vec![number(even * other_even), c.clone()]),
                 Expr::product(vec![number(odd * other_odd), kernel("κ_abs", [a, b, c])]),
@@ -405,14 +434,35 @@ impl Laws<'_> {
             // E |v| = √(2b/π) and E sign(u) v = c √(2/πa)
             (0, 1) => {
                 let two = |x: Expr| root(Expr::product(vec![number(2.0), x]).quotient(pi()));
-                let slope = root(number(2.0).quotient(Expr::product(vec![pi(), a])));
-                Expr::sum(vec![
-                    Expr::product(vec![number(even * other_odd), two(b)]),
-                    Expr::product(vec![number(odd * other_even), c, slope]),
-                ])
+                let slope = root(number(2.0).quotient(Expr::product(vec![pi(), a.clone()])));
+                let across = Expr::product(vec![number(odd * other_even), c, slope]);
+                if across != number(0.0) || f.zero != even && other_odd != 0.0 {
+                    self.assume_positive(&a);
+                }
+                Expr::sum(vec![Expr::product(vec![number(even * other_odd), two(b)]), across])
             }
             _ => return None,
         })
+    }
+
+    /// Of functions that jump, by kernels that are 0 where a = 0 or b = 0. If a = 0 the mean is f(0) E g(v).
+    fn of_two_steps(&self, f: &Sides, g: &Sides, [a, b, c]: [Expr; 3]) -> Expr {
+        let right = |own: &Sides| own.q == 0.0 && own.zero == 0.0;
+        if right(f) && right(g) {
+            return Expr::product(vec![Expr::Number(f.p * g.p), kernel("κ₀", [a, b, c])]);
+        }
+        let ((even, odd), (other_even, other_odd)) = (f.halves(), g.halves());
+        if f.zero != even && (other_even, g.zero) != (0.0, 0.0) {
+            self.assume_positive(&a);
+        }
+        if g.zero != other_even && (even, f.zero) != (0.0, 0.0) {
+            self.assume_positive(&b);
+        }
+        let signs = kernel("κ_sign", [a, b, c]);
+        Expr::sum(vec![
+            Expr::Number(even * other_even),
+            Expr::product(vec![Expr::Number(odd * other_odd), signs]),
+        ])
     }
 }
 
@@ -455,19 +505,30 @@ fn at_one_copy(mut group: Vec<Factor>) -> Option<(Vec<Factor>, Vec<Expr>)> {
     Some((group, shown))
 }
 
-/// √(s·a/π)/a is √(s/(π·a)).
-fn ratio(a: Expr, b: Expr) -> Expr {
-    if let Expr::Power(base, exponent) = &a
-        && *exponent == Exponent::new(1, 2)
-        && let Expr::Quotient(over, under) = base.as_ref()
-        && let Expr::Product(factors) = over.as_ref()
-        && let [number @ Expr::Number(_), variance] = factors.as_slice()
-        && *variance == b
-    {
-        let under = Expr::product(vec![under.as_ref().clone(), b]);
-        return root(number.clone().quotient(under));
+/// x/a, where a factor a or √(s·a/π) of x takes up the a.
+fn ratio(x: Expr, a: Expr) -> Expr {
+    let mut factors = match x {
+        Expr::Product(factors) => factors,
+        other => vec![other],
+    };
+    if let Some(k) = factors.iter().position(|factor| *factor == a) {
+        factors.remove(k);
+        return Expr::product(factors);
     }
-    a.quotient(b)
+    for factor in &mut factors {
+        if let Expr::Power(base, exponent) = &*factor
+            && *exponent == Exponent::new(1, 2)
+            && let Expr::Quotient(over, under) = base.as_ref()
+            && let Expr::Product(parts) = over.as_ref()
+            && let [number @ Expr::Number(_), variance] = parts.as_slice()
+            && *variance == a
+        {
+            let under = Expr::product(vec![under.as_ref().clone(), a]);
+            *factor = root(number.clone().quotient(under));
+            return Expr::product(factors);
+        }
+    }
+    Expr::product(factors).quotient(a)
 }
 
 /// A sum of products, equal ones counted.

@@ -3,12 +3,14 @@
 use super::expr::{Expr, Kind, Symbol};
 use super::law::{Form, Known, Laws};
 
-/// p·u^d where u > 0, q·u^d where u < 0: relu, abs, leaky relu, step, sign and their products.
+/// p·u^d where u > 0, q·u^d where u < 0, `zero` where u = 0: relu, abs, leaky relu, step, sign and their products.
 #[derive(Clone, Debug)]
 pub(super) struct Sides {
     pub(super) degree: u32,
     pub(super) p: f64,
     pub(super) q: f64,
+    /// Counts where Var u = 0.
+    pub(super) zero: f64,
     /// u, with factor 1; `None` for a number.
     pub(super) form: Option<Form>,
 }
@@ -27,12 +29,13 @@ const SMOOTH: [&str; 4] = ["erf", "sin", "cos", "exp"];
 
 impl Sides {
     fn number(value: f64) -> Self {
-        Self { degree: 0, p: value, q: value, form: None }
+        Self { degree: 0, p: value, q: value, zero: value, form: None }
     }
 
     /// A Gaussian number.
     pub(super) fn of(form: &Form) -> Self {
-        Self { degree: 1, p: form.scale, q: form.scale, form: Some(form.with_scale(1.0)) }
+        let (p, form) = (form.scale, Some(form.with_scale(1.0)));
+        Self { degree: 1, p, q: p, zero: 0.0, form }
     }
 
     /// The same u, or that of the one that has it.
@@ -47,24 +50,27 @@ impl Sides {
     pub(super) fn times(&self, other: &Self) -> Option<Self> {
         let form = Self::shared(&self.form, &other.form)?;
         let degree = self.degree + other.degree;
-        Some(Self { degree, p: self.p * other.p, q: self.q * other.q, form })
+        let (p, q, zero) = (self.p * other.p, self.q * other.q, self.zero * other.zero);
+        Some(Self { degree, p, q, zero, form })
     }
 
     fn plus(&self, other: &Self) -> Option<Self> {
         let form = Self::shared(&self.form, &other.form)?;
-        let is_zero = |own: &Self| own.p == 0.0 && own.q == 0.0;
+        let is_zero = |own: &Self| own.p == 0.0 && own.q == 0.0 && own.zero == 0.0;
         if self.degree != other.degree && !is_zero(self) && !is_zero(other) {
             return None;
         }
         let degree = if is_zero(self) { other.degree } else { self.degree };
-        Some(Self { degree, p: self.p + other.p, q: self.q + other.q, form })
+        let (p, q, zero) = (self.p + other.p, self.q + other.q, self.zero + other.zero);
+        Some(Self { degree, p, q, zero, form })
     }
 
     fn scaled(&self, factor: f64) -> Self {
-        Self { p: factor * self.p, q: factor * self.q, ..self.clone() }
+        let (p, q, zero) = (factor * self.p, factor * self.q, factor * self.zero);
+        Self { p, q, zero, ..self.clone() }
     }
 
-    /// The values 0 or 1 where the function is positive, for u > 0 and u < 0; `None` if it is 0 on a side.
+    /// Whether the function is positive, for u > 0 and for u < 0; `None` if it is 0 on a side.
     fn signs(&self) -> Option<(bool, bool)> {
         let turned = if self.degree % 2 == 1 { -self.q } else { self.q };
         (self.p != 0.0 && turned != 0.0).then_some((self.p > 0.0, turned > 0.0))
@@ -126,23 +132,12 @@ impl Laws<'_> {
                 (0..count).try_fold(Sides::number(1.0), |all, _| all.times(&base))
             }
             Expr::Choice(parts) => {
-                let (p, q) = self.condition(&parts[0], letters)?;
+                let holds = self.condition(&parts[0], letters)?;
+                let fails = Sides::number(1.0).plus(&holds.scaled(-1.0))?;
                 let (then, other) = (of(&parts[1])?, of(&parts[2])?);
-                let chosen = |own: &Sides, p: bool, q: bool| Sides {
-                    p: if p { own.p } else { 0.0 },
-                    q: if q { own.q } else { 0.0 },
-                    ..own.clone()
-                };
-                let form = self.compared(&parts[0], letters)?.form;
-                let sum = chosen(&then, p, q).plus(&chosen(&other, !p, !q))?;
-                Some(Sides { form: Sides::shared(&sum.form, &form)?, ..sum })
+                holds.times(&then)?.plus(&fails.times(&other)?)
             }
-            Expr::Relation(..) => {
-                let (p, q) = self.condition(formula, letters)?;
-                let form = self.compared(formula, letters)?.form;
-                let number = |x: bool| f64::from(u8::from(x));
-                Some(Sides { degree: 0, p: number(p), q: number(q), form })
-            }
+            Expr::Relation(..) => self.condition(formula, letters),
             _ => None,
         }
     }
@@ -158,7 +153,8 @@ impl Laws<'_> {
                 let (degree, form) = (difference.degree, difference.form);
                 let p = if p { x.p } else { y.p };
                 let q = if q { x.q } else { y.q };
-                Some(Sides { degree, p, q, form })
+                let zero = if name == "max" { x.zero.max(y.zero) } else { x.zero.min(y.zero) };
+                Some(Sides { degree, p, q, zero, form })
             }
             "relu" | "abs" | "step" | "sign" if x.form.is_some() => {
                 // on the left u^d has this sign
@@ -176,29 +172,22 @@ impl Laws<'_> {
                     "sign" if size != 0.0 => size.signum(),
                     _ => 0.0,
                 };
-                let (p, q) = (kept(x.p, x.p), kept(left * x.q, x.q));
+                let (p, q, zero) = (kept(x.p, x.p), kept(left * x.q, x.q), kept(x.zero, x.zero));
                 let degree = if matches!(name, "relu" | "abs") { x.degree } else { 0 };
-                Some(Sides { degree, p, q, form: x.form })
+                Some(Sides { degree, p, q, zero, form: x.form })
             }
             _ => None,
         }
     }
 
-    /// What a relation compares with 0: right minus left.
-    fn compared(&self, condition: &Expr, letters: usize) -> Option<Sides> {
-        match condition {
-            Expr::Relation("<" | "≤", a, b) => {
-                let difference =
-                    self.sides(b, letters)?.plus(&self.sides(a, letters)?.scaled(-1.0))?;
-                difference.form.is_some().then_some(difference)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a relation holds for u > 0 and for u < 0.
-    fn condition(&self, condition: &Expr, letters: usize) -> Option<(bool, bool)> {
-        self.compared(condition, letters)?.signs()
+    /// 1 where a comparison with 0 holds.
+    fn condition(&self, condition: &Expr, letters: usize) -> Option<Sides> {
+        let Expr::Relation(sign @ ("<" | "≤"), a, b) = condition else { return None };
+        let difference = self.sides(b, letters)?.plus(&self.sides(a, letters)?.scaled(-1.0))?;
+        let (p, q) = difference.signs()?;
+        let zero = difference.zero > 0.0 || *sign == "≤" && difference.zero == 0.0;
+        let [p, q, zero] = [p, q, zero].map(|holds| f64::from(u8::from(holds)));
+        difference.form.is_some().then_some(Sides { degree: 0, p, q, zero, ..difference })
     }
 
     /// The formula as a smooth function of one centred Gaussian number that has a kernel.
@@ -236,7 +225,9 @@ impl Laws<'_> {
     /// u of e^{−u²}.
     fn bell(&self, name: &str, args: &[Expr], letters: usize) -> Option<Form> {
         let ("exp", [exponent]) = (name, args) else { return None };
-        let Sides { degree: 2, p, q, form } = self.sides(exponent, letters)? else { return None };
+        let Sides { degree: 2, p, q, form, .. } = self.sides(exponent, letters)? else {
+            return None;
+        };
         (p == q && p < 0.0).then(|| form.map(|form| form.with_scale((-p).sqrt())))?
     }
 

@@ -1,6 +1,7 @@
 //! Printed formulas as numbers, against the engine: every closed form that is printed is true.
 
 use super::super::define::{Piece, Row};
+use super::super::derive::has_angle;
 use super::super::expr::{Expr, Index, Kind, Symbol};
 use super::super::kernel::{KERNELS, angle};
 use super::*;
@@ -86,6 +87,9 @@ impl Values {
             name => {
                 let kernel = KERNELS.iter().find(|kernel| kernel.name == name)?;
                 let names = ["a", "b", "c"].map(str::to_owned);
+                if has_angle(&(kernel.formula)()) && args[0] * args[1] == 0.0 {
+                    return Some(0.0);
+                }
                 let mut letters: Letters = names.into_iter().zip(args.iter().copied()).collect();
                 letters.insert("θ".to_owned(), self.eval(&angle(), &letters)?);
                 self.eval(&(kernel.formula)(), &letters)?
@@ -105,7 +109,7 @@ impl Values {
                 return self.entry(list, &at, letters);
             }
             if let Some(letters) = bound(&left.at, &at) {
-                return self.eval(right(row)?, &letters);
+                return self.right(row, &letters);
             }
         }
         None
@@ -133,10 +137,21 @@ impl Values {
                 });
             if renamed == *formula {
                 let letters = bound(&own.at, &at)?;
-                return self.eval(right(row)?, &letters);
+                return self.right(row, &letters);
             }
         }
         None
+    }
+
+    /// The right side of a row, where the row claims it.
+    fn right(&self, row: &Row, letters: &Letters) -> Option<f64> {
+        for piece in &row.right {
+            let Piece::Positive(variances) = piece else { continue };
+            for variance in variances {
+                self.eval(variance, letters).filter(|variance| *variance > 0.0)?;
+            }
+        }
+        self.eval(right(row)?, letters)
     }
 
     fn entry(&self, list: &Expr, at: &[f64], letters: &Letters) -> Option<f64> {
@@ -170,7 +185,7 @@ impl Values {
                     x.at.iter().chain(&y.at).map(|at| index(at, letters)).collect();
                 let left = [a.at.clone(), b.at.clone()].concat();
                 if let Some(letters) = bound(&left, &at?) {
-                    return self.eval(right(row)?, &letters);
+                    return self.right(row, &letters);
                 }
             }
         }
@@ -374,4 +389,23 @@ fn covariances_are_those_of_the_kets() {
     }
     let text = format!("{head} let y = W.T @ h; output avg(tanh(y)^2);");
     assert!(lines(&text, "y").contains("Σy = Var(|y⟩) = ⟨h|h⟩ + 1"), "{}", lines(&text, "y"));
+}
+
+/// A sample of zeros: nothing is claimed that needs a positive variance, and what is known to be 0 is 0.
+#[test]
+fn variances_may_be_zero() {
+    let samples = "const M = 2; data xs : scalar[M] = [0, 1]; init U : vec ~ N(0, 1); init W : mat ~ N(0, 2/n); let h[i] = xs[i] * U; let g = W @ relu(h); let p[i] = avg(step(g[i])); let r[i] = avg(if g[i] <= 0 then 3 else 1); let s[i, j] = avg(step(g[i]) * step(g[j])); let d[i] = avg(relu'(g[i])); let t[i, j] = avg(sign(h[i]) * h[j]); let k[i] = avg(sign(g[i])^2 * g[i]^2); let m[i, j] = avg(sign(g[i]) * (1 + 2 * step(g[j]))); output p, r, s, d, t, k, m;";
+    let checked_samples = checked(samples).expect(samples);
+    let open = compare(&checked_samples, 1e-9, Rungs::Exact);
+    assert_eq!(open, ["p[0]", "r[0]", "d[0]", "t[0]", "t[1]"], "{samples}");
+    let known = "init x, z : vec ~ N(0, 1); init W, A : mat ~ N(0, 1/n); let h = W @ x; let l = W.T @ (step(h) * step(-h)); let k = A @ (step(h) * step(-h)); output avg(relu(l) * x), avg(step(k)), avg(sign(k) * x), avg(exp(k) * x^2), avg(max(k, 0) * x^2);";
+    let checked_known = checked(known).expect(known);
+    assert_eq!(compare(&checked_known, 1e-9, Rungs::Exact), Vec::<String>::new(), "{known}");
+    for line in ["E[∂(step(|h⟩)·step(−|h⟩))/∂ĥ] = 0\n", "Var(k̂) = 0"] {
+        let all = format!("{}\n{}", lines(known, "l"), lines(known, "k"));
+        assert!(all.contains(line), "{all}");
+    }
+    // the mean over a comparison of 0 with 0
+    let compared = known.replace("avg(step(k))", "avg(if k <= 0 then 3 else 1) as \"r\"");
+    assert_eq!(lines(&compared, "r"), "r = 3");
 }
