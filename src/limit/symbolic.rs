@@ -52,7 +52,7 @@ pub fn symbolic(program: &Program, facts: &Facts) -> Vec<Formula> {
     let (entries, names) = derivation(program, facts);
     let formula = |entries: &Entries| Formula {
         name: entries.name.clone(),
-        unicode: format::entries(&Unicode, entries),
+        unicode: format::entries(&Unicode { names: &names }, entries),
         latex: format::entries(&Latex { names: &names }, entries),
     };
     entries.iter().map(formula).collect()

@@ -8,6 +8,7 @@ mod walk;
 use crate::ir::Exponent;
 use crate::ir::scalar::to_f64;
 use num_traits::{One, Zero};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The name of a value.
@@ -215,9 +216,22 @@ impl Expr {
         }
     }
 
-    /// A sum over static indices, or their mean.
-    pub(super) fn over(mean: bool, indices: Vec<(String, Range<usize>)>, body: Self) -> Self {
+    /// A sum over static indices, or their mean; letters that the body does not read count.
+    pub(super) fn over(mean: bool, mut indices: Vec<(String, Range<usize>)>, body: Self) -> Self {
+        let mut used = BTreeSet::new();
+        body.letters(&mut used);
+        let mut count = 1;
+        indices.retain(|(letter, range)| {
+            let is_used = used.contains(letter);
+            count *= if is_used || mean { 1 } else { range.len() };
+            is_used
+        });
+        if count != 1 {
+            let rest = Self::over(mean, indices, body);
+            return Self::product(vec![Self::Number(count as f64), rest]);
+        }
         match body {
+            body if indices.is_empty() => body,
             Self::Negated(body) => Self::over(mean, indices, *body).negated(),
             Self::Product(mut factors) if matches!(factors[0], Self::Number(_)) => {
                 let number = factors.remove(0);
@@ -311,6 +325,36 @@ impl Expr {
             | Self::Covariance(_)
             | Self::List(_)
             | Self::Entry(..) => 3,
+        }
+    }
+
+    /// A sum, equal terms counted.
+    pub(super) fn counted(terms: Vec<Self>) -> Self {
+        let terms = match Self::sum(terms) {
+            Self::Sum(terms) => terms,
+            other => return other,
+        };
+        let mut counted: Vec<(f64, Self)> = Vec::new();
+        for (number, rest) in terms.into_iter().map(Self::split) {
+            match counted.iter_mut().find(|(_, own)| own.equals(&rest)) {
+                Some((count, _)) if (*count + number).abs() < ROUNDING * number.abs() => {
+                    *count = 0.0
+                }
+                Some((count, _)) => *count += number,
+                None => counted.push((number, rest)),
+            }
+        }
+        let term = |(count, rest)| Self::product(vec![Self::Number(count), rest]);
+        Self::sum(counted.into_iter().map(term).collect())
+    }
+
+    /// Equal, or an inner product or covariance turned around.
+    fn equals(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Inner(a), Self::Inner(b)) | (Self::Covariance(a), Self::Covariance(b)) => {
+                a == b || a[0] == b[1] && a[1] == b[0]
+            }
+            (a, b) => a == b,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::define::{Entries, Piece, Row};
 use super::expr::{Expr, Index, Symbol};
+use super::names::Names;
 use crate::ir::{Exponent, Law};
 use std::ops::Range;
 
@@ -16,6 +17,8 @@ pub(super) struct Part {
 
 /// A way to write formulas.
 pub(super) trait Notation {
+    /// The names of values, with their sizes.
+    fn names(&self) -> &Names;
     /// A number that is not negative.
     fn number(&self, size: f64) -> Part;
     /// A named value.
@@ -42,8 +45,8 @@ pub(super) trait Notation {
     fn relation(&self, sign: &str, left: &str, right: &str) -> String;
     /// `parts[1]` where `parts[0]`, else `parts[2]`.
     fn choice(&self, parts: &[String]) -> String;
-    /// A sum or mean over static indices.
-    fn over(&self, mean: bool, indices: &[(String, Range<usize>)], body: &str) -> String;
+    /// A sum or mean over static indices, with the ranges of those that need one.
+    fn over(&self, mean: bool, indices: &[(&str, Option<&Range<usize>>)], body: &str) -> String;
     /// An expectation over some copies, or all.
     fn expectation(&self, copies: &[usize], body: &str) -> String;
     /// ⟨x|y⟩ of the names inside two kets.
@@ -147,7 +150,13 @@ pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
             let parts: Vec<String> = parts.iter().map(|part| at(part, 0)).collect();
             whole(notation.choice(&parts))
         }
-        Expr::Over { mean, indices, body } => whole(notation.over(*mean, indices, &at(body, 1))),
+        Expr::Over { mean, indices, body } => {
+            let is_whole = |letter, range| is_whole(notation.names(), letter, range, body);
+            let ranged = indices.iter().map(|(letter, range)| {
+                (letter.as_str(), (!is_whole(letter, range)).then_some(range))
+            });
+            whole(notation.over(*mean, &ranged.collect::<Vec<_>>(), &at(body, 1)))
+        }
         Expr::Expectation { copies, body } => whole(notation.expectation(copies, &at(body, 0))),
         Expr::Inner(pair) => match pair.as_ref() {
             [Expr::Symbol(x), Expr::Symbol(y)] => whole(notation.inner(x, y)),
@@ -186,6 +195,18 @@ fn sum(notation: &dyn Notation, terms: &[Expr]) -> String {
         }
     }
     text
+}
+
+/// Whether the letter runs through all indices of an array of which it is an index.
+fn is_whole(names: &Names, letter: &str, range: &Range<usize>, body: &Expr) -> bool {
+    let own = match body {
+        Expr::Symbol(symbol) => {
+            let mut indices = symbol.at.iter().zip(names.sizes(&symbol.name));
+            indices.any(|(at, size)| *at == Index::letter(letter) && *range == (0..*size))
+        }
+        _ => false,
+    };
+    own || body.parts().iter().any(|part| is_whole(names, letter, range, part))
 }
 
 /// A sum over an index needs no parentheses after a sign.

@@ -1,10 +1,10 @@
 //! Formulas in LaTeX: amsmath and amssymb, no macros of its own.
 
 use super::expr::{Index, Kind, Name, Symbol};
-use super::format::{Notation, Part, wrapped};
+use super::format::{Notation, Part, part, wrapped};
 use super::names::Names;
 use super::number::{self, Written};
-use super::unicode::index_text;
+use super::unicode::{index_text, ranged};
 use crate::ir::{Exponent, Law};
 use num_traits::Zero;
 use std::ops::Range;
@@ -23,12 +23,17 @@ struct Shown {
 }
 
 impl Notation for Latex<'_> {
+    fn names(&self) -> &Names {
+        self.names
+    }
+
     fn number(&self, size: f64) -> Part {
         let (text, level) = match number::written(size) {
             Written::Decimal => decimal(&number::text(size)),
             Written::Quotient(p, q) => (format!("\\tfrac{{{p}}}{{{q}}}"), 3),
             Written::Root(p, 1) => (format!("\\sqrt{{{p}}}"), 3),
             Written::Root(p, q) => (format!("\\sqrt{{\\tfrac{{{p}}}{{{q}}}}}"), 3),
+            Written::OfPi(formula) => return part(self, &formula),
         };
         Part { text, level }
     }
@@ -110,8 +115,8 @@ impl Notation for Latex<'_> {
         )
     }
 
-    fn over(&self, mean: bool, indices: &[(String, Range<usize>)], body: &str) -> String {
-        let letters: Vec<&str> = indices.iter().map(|(letter, _)| letter.as_str()).collect();
+    fn over(&self, mean: bool, indices: &[(&str, Option<&Range<usize>>)], body: &str) -> String {
+        let letters: Vec<String> = indices.iter().map(|index| ranged(*index, "\\le ")).collect();
         let sign = if mean { "\\operatorname*{mean}" } else { "\\sum" };
         format!("{sign}_{{{}}} {body}", letters.join(","))
     }
@@ -227,6 +232,7 @@ impl Latex<'_> {
         let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let (base, digits) = match base {
             "" => (format!("\\text{{{}}}", escaped(&name.text)), ""),
+            base if is_greek(base) => (greek(base), digits),
             base if !plain(base) => (format!("\\text{{{}}}", escaped(&name.text)), ""),
             base if !digits.is_empty() && self.names.is_taken(base) => (italic(&name.text), ""),
             base => (italic(base), digits),
@@ -252,13 +258,51 @@ pub(super) fn document(lines: &[String]) -> String {
     )
 }
 
-/// Letters of mathematics.
+/// Greek letters that have commands; the others look like Latin ones.
+const GREEK: [(&str, &str); 33] = [
+    ("α", "alpha"),
+    ("β", "beta"),
+    ("γ", "gamma"),
+    ("δ", "delta"),
+    ("ε", "varepsilon"),
+    ("ϵ", "epsilon"),
+    ("ζ", "zeta"),
+    ("η", "eta"),
+    ("θ", "theta"),
+    ("ι", "iota"),
+    ("κ", "kappa"),
+    ("λ", "lambda"),
+    ("μ", "mu"),
+    ("ν", "nu"),
+    ("ξ", "xi"),
+    ("π", "pi"),
+    ("ρ", "rho"),
+    ("σ", "sigma"),
+    ("τ", "tau"),
+    ("υ", "upsilon"),
+    ("φ", "varphi"),
+    ("χ", "chi"),
+    ("ψ", "psi"),
+    ("ω", "omega"),
+    ("Γ", "Gamma"),
+    ("Δ", "Delta"),
+    ("Θ", "Theta"),
+    ("Λ", "Lambda"),
+    ("Ξ", "Xi"),
+    ("Π", "Pi"),
+    ("Φ", "Phi"),
+    ("Ψ", "Psi"),
+    ("Ω", "Omega"),
+];
+
+fn is_greek(letter: &str) -> bool {
+    GREEK.iter().any(|(own, _)| *own == letter)
+}
+
+/// A letter of mathematics.
 fn greek(letter: &str) -> String {
-    match letter {
-        "π" => "\\pi".to_owned(),
-        "θ" => "\\theta".to_owned(),
-        other => other.to_owned(),
-    }
+    let known = GREEK.iter().find(|(own, _)| *own == letter);
+    known.map_or_else(|| letter.to_owned(), |(_, command)| format!("\\{command}"))
 }
 
 fn decimal(text: &str) -> (String, u8) {
@@ -314,7 +358,7 @@ fn copy(slots: &[usize]) -> String {
     format!("^{{({})}}", slots.join(","))
 }
 
-/// Text for `\text{…}`: what TeX reads as its own is escaped, signs become formulas.
+/// Text for `\text{…}`: what TeX reads as its own is escaped, signs and Greek letters become formulas.
 fn escaped(text: &str) -> String {
     let one = |letter: char| match letter {
         '\\' => "\\textbackslash{}".to_owned(),
@@ -329,8 +373,8 @@ fn escaped(text: &str) -> String {
         'ᵀ' => "$^{\\top}$".to_owned(),
         '²' => "$^2$".to_owned(),
         '·' => "$\\cdot$".to_owned(),
-        letter if letter.is_ascii() => letter.to_string(),
-        _ => "?".to_owned(),
+        letter if is_greek(&letter.to_string()) => format!("${}$", greek(&letter.to_string())),
+        letter => letter.to_string(),
     };
     text.chars().map(one).collect()
 }

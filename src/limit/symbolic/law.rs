@@ -316,16 +316,13 @@ impl<'a> Laws<'a> {
             Some(Leaf::Hat(..)) => true,
             None => false,
         });
-        let (scale, base) = match formula {
-            Expr::Negated(body) => (-1.0, body.as_ref().clone()),
-            other => (1.0, other.clone()),
-        };
-        let (scale, base) = match base {
-            Expr::Product(mut factors) if matches!(factors[0], Expr::Number(_)) => {
-                let Expr::Number(number) = factors.remove(0) else { return None };
-                (scale * number, Expr::product(factors))
+        let (scale, base) = match formula.clone().split() {
+            (scale, Expr::Quotient(a, b)) if matches!(*b, Expr::Number(_)) => {
+                let Expr::Number(by) = *b else { return None };
+                let (number, base) = a.split();
+                (scale * number / by, base)
             }
-            other => (scale, other),
+            split => split,
         };
         let base = match base {
             Expr::Symbol(symbol) if symbol.kind == Kind::Hat && self.is_hat(&symbol) => {
@@ -360,7 +357,7 @@ impl<'a> Laws<'a> {
                 total.push(self.of_pair(a, &b, letters)?);
             }
         }
-        Some(Expr::sum(total))
+        Some(Expr::counted(total))
     }
 
     /// A term with new bound letters.
@@ -378,7 +375,8 @@ impl<'a> Laws<'a> {
         let zero = Some(Expr::Number(0.0));
         match (&x.leaf, &y.leaf) {
             (Some(Leaf::Initial(a, _)), Some(Leaf::Initial(b, _))) if a == b => {
-                of_entries(x.clone(), y.clone(), &self.builder.ir.init(*a).shape.stat)
+                let sizes = &self.builder.ir.init(*a).shape.stat;
+                Some(of_entries(x.clone(), y.clone(), sizes))
             }
             (Some(Leaf::Hat(a, at)), Some(Leaf::Hat(b, other))) => {
                 if self.source_of_hat(*a)? != self.source_of_hat(*b)? {
@@ -413,6 +411,24 @@ impl Form {
 }
 
 impl Term {
+    /// Solves `own = other` for the bound letter of one's own index; the range of that index.
+    fn solved(&mut self, own: &Index, other: &Index) -> Option<Range<usize>> {
+        let k = self.bound.iter().position(|(letter, _)| Some(letter) == own.letter.as_ref())?;
+        let (letter, range) = self.bound.remove(k);
+        self.rename(&letter, &other.plus(-own.offset));
+        Some(moved(&range, own.offset))
+    }
+
+    /// The range of a bound letter becomes that in which the index is in a range; a condition if no letter is bound.
+    fn restricted(&mut self, index: &Index, range: Range<usize>) -> Option<(Index, Range<usize>)> {
+        let own = self.bound.iter().position(|(letter, _)| Some(letter) == index.letter.as_ref());
+        let Some(k) = own else { return Some((index.clone(), range)) };
+        let bound = &mut self.bound[k].1;
+        let range = moved(&range, -index.offset);
+        *bound = bound.start.max(range.start)..bound.end.min(range.end).max(bound.start);
+        None
+    }
+
     fn rename(&mut self, letter: &str, by: &Index) {
         self.factor = self.factor.clone().renamed(letter, by);
         if let Some(Leaf::Initial(_, at) | Leaf::Hat(_, at)) = &mut self.leaf {
@@ -421,55 +437,49 @@ impl Term {
     }
 }
 
+/// A range plus a number.
+fn moved(range: &Range<usize>, by: isize) -> Range<usize> {
+    range.start.saturating_add_signed(by)..range.end.saturating_add_signed(by)
+}
+
 /// Of independent entries of an array of these sizes: those at which both indices are equal.
-fn of_entries(mut x: Term, mut y: Term, sizes: &[usize]) -> Option<Expr> {
+fn of_entries(mut x: Term, mut y: Term, sizes: &[usize]) -> Expr {
+    let index = |term: &Term, axis: usize| match &term.leaf {
+        Some(Leaf::Initial(_, at) | Leaf::Hat(_, at)) => at[axis].clone(),
+        None => Index::number(0),
+    };
     let mut conditions = Vec::new();
+    let mut within = Vec::new();
     for (axis, size) in sizes.iter().enumerate() {
-        let index = |term: &Term| match &term.leaf {
-            Some(Leaf::Initial(_, at) | Leaf::Hat(_, at)) => at[axis].clone(),
-            None => Index::number(0),
-        };
-        let (a, b) = (index(&x), index(&y));
-        let bound = |term: &Term, index: &Index| {
-            let own = |(letter, _): &(String, Range<usize>)| Some(letter) == index.letter.as_ref();
-            term.bound.iter().position(own).filter(|_| index.offset == 0)
-        };
+        let (a, b) = (index(&x, axis), index(&y, axis));
         if a == b {
             continue;
         }
-        let whole = |term: &Term, k: usize| term.bound[k].1 == (0..*size);
-        if bound(&x, &a).is_some_and(|k| !whole(&x, k))
-            || bound(&y, &b).is_some_and(|k| !whole(&y, k))
-        {
-            return None;
-        }
-        if let Some(k) = bound(&y, &b) {
-            let (letter, _) = y.bound.remove(k);
-            y.rename(&letter, &a);
-        } else if let Some(k) = bound(&x, &a) {
-            let (letter, _) = x.bound.remove(k);
-            x.rename(&letter, &b);
+        let condition = if let Some(range) = y.solved(&b, &a) {
+            x.restricted(&a, range)
+        } else if let Some(range) = x.solved(&a, &b) {
+            y.restricted(&b, range)
         } else if a.letter == b.letter {
-            return Some(Expr::Number(0.0));
+            return Expr::Number(0.0);
         } else {
             let formula = |index: Index| match index.letter {
                 Some(_) => Expr::Index(index),
                 None => Expr::Number(index.offset as f64),
             };
-            let sides = [a, b].map(|index| Box::new(formula(index)));
-            let [a, b] = sides;
+            let [a, b] = [a, b].map(|index| Box::new(formula(index)));
             conditions.push(Expr::Relation("=", a, b));
-        }
+            None
+        };
+        within.extend(condition.filter(|(_, range)| *range != (0..*size)));
     }
     let bound = [x.bound, y.bound].concat();
-    Some(over(bound, Expr::product([vec![x.factor, y.factor], conditions].concat())))
+    let product = Expr::product([vec![x.factor, y.factor], conditions].concat());
+    let inside = |body, (index, range)| Expr::Within(index, range, Box::new(body));
+    over(bound, within.into_iter().fold(product, inside))
 }
 
 /// A sum over letters, where there are any.
 fn over(bound: Vec<(String, Range<usize>)>, formula: Expr) -> Expr {
-    if bound.is_empty() || formula == Expr::Number(0.0) {
-        return formula;
-    }
     Expr::over(false, bound, formula)
 }
 

@@ -85,7 +85,7 @@ impl Laws<'_> {
         if let Expr::Sum(terms) = body {
             let means: Option<Vec<Expr>> =
                 terms.iter().map(|term| self.mean(term, false)).collect();
-            return Some(Expr::sum(means?));
+            return Some(Expr::counted(means?));
         }
         let mut monomial = Monomial::default();
         self.factors(body, letters, &mut monomial)?;
@@ -117,7 +117,9 @@ impl Laws<'_> {
                 self.factors(body, letters, into)
             }
             Expr::Product(parts) => {
-                parts.iter().try_for_each(|part| self.factors(part, letters, into))
+                let (smooth, rest) = self.gelus(parts, letters);
+                smooth.iter().try_for_each(|part| self.factor(part, letters, into))?;
+                rest.iter().try_for_each(|part| self.factors(part, letters, into))
             }
             Expr::Power(base, exponent)
                 if (2..=4).any(|k| Exponent::from_integer(k) == *exponent) =>
@@ -247,7 +249,7 @@ impl Laws<'_> {
     fn second_moment(&self, x: &Form, y: &Form) -> Option<Expr> {
         let covariance = self.covariance(&x.terms, &y.terms)?;
         let means = vec![self.mean_of(&x.terms), self.mean_of(&y.terms)];
-        Some(Expr::sum(vec![covariance, Expr::product(means)]))
+        Some(Expr::counted(vec![covariance, Expr::product(means)]))
     }
 
     /// Sums over pairings (Isserlis 1918).
@@ -261,7 +263,7 @@ impl Laws<'_> {
             forms => {
                 let mut terms = Vec::new();
                 self.pairings(forms, Vec::new(), &mut terms)?;
-                Some(collected(terms))
+                Some(Expr::counted(terms.into_iter().map(with_powers).collect()))
             }
         }
     }
@@ -411,6 +413,11 @@ impl Laws<'_> {
                 root(Expr::product(vec![number(2.0), variance]).quotient(pi())),
             ]),
             2 => Expr::product(vec![number(even), variance]),
+            // E |u|³ = 2a√(2a/π)
+            3 => {
+                let size = root(Expr::product(vec![number(2.0), variance.clone()]).quotient(pi()));
+                Expr::product(vec![number(2.0 * odd), variance, size])
+            }
             4 => Expr::product(vec![number(3.0 * even), variance.power(Exponent::from_integer(2))]),
             _ => return None,
         })
@@ -531,21 +538,12 @@ fn ratio(x: Expr, a: Expr) -> Expr {
     Expr::product(factors).quotient(a)
 }
 
-/// A sum of products, equal ones counted.
-fn collected(terms: Vec<Vec<Expr>>) -> Expr {
-    let mut counted: Vec<(Expr, f64)> = Vec::new();
-    for mut factors in terms {
-        factors.sort_by_key(|factor| format!("{factor:?}"));
-        let powers = factors.chunk_by(|a, b| a == b).map(|equal| {
-            let exponent = i64::try_from(equal.len()).unwrap_or(1);
-            equal[0].clone().power(Exponent::from_integer(exponent))
-        });
-        let product = Expr::product(powers.collect());
-        match counted.iter_mut().find(|(own, _)| *own == product) {
-            Some((_, count)) => *count += 1.0,
-            None => counted.push((product, 1.0)),
-        }
-    }
-    let term = |(product, count): (Expr, f64)| Expr::product(vec![Expr::Number(count), product]);
-    Expr::sum(counted.into_iter().map(term).collect())
+/// A product, equal factors as powers.
+fn with_powers(mut factors: Vec<Expr>) -> Expr {
+    factors.sort_by_key(|factor| format!("{factor:?}"));
+    let powers = factors.chunk_by(|a, b| a == b).map(|equal| {
+        let exponent = i64::try_from(equal.len()).unwrap_or(1);
+        equal[0].clone().power(Exponent::from_integer(exponent))
+    });
+    Expr::product(powers.collect())
 }

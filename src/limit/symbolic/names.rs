@@ -36,6 +36,7 @@ pub(super) struct Names {
     /// Initial kets.
     pub(super) initials: BTreeMap<NodeId, Initial>,
     scales: BTreeMap<InitId, f64>,
+    sizes: BTreeMap<Name, Vec<usize>>,
     taken: BTreeSet<(String, usize)>,
 }
 
@@ -52,12 +53,19 @@ impl Names {
         let uses = uses(ir, nodes);
         names.add_initials(ir, nodes, &uses);
         names.add_long(ir, nodes, &uses);
+        let sizes = |(id, name): (&NodeId, &Name)| (name.clone(), ir.shape(*id).stat.clone());
+        names.sizes = names.of.iter().map(sizes).collect();
         names
     }
 
     /// The name of a value.
     pub(super) fn get(&self, id: NodeId) -> Option<&Name> {
         self.of.get(&id)
+    }
+
+    /// The sizes of the array that has this name.
+    pub(super) fn sizes(&self, name: &Name) -> &[usize] {
+        self.sizes.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// How a product of an initial matrix is shown.

@@ -231,15 +231,38 @@ impl Laws<'_> {
         (p == q && p < 0.0).then(|| form.map(|form| form.with_scale((-p).sqrt())))?
     }
 
-    /// u·(1 + erf(u/√2)) is 2 gelu(u).
+    /// The products u·(1 + erf(u/√2)) among the factors of a product, and the others.
+    pub(super) fn gelus(&self, factors: &[Expr], letters: usize) -> (Vec<Expr>, Vec<Expr>) {
+        let (mut found, mut rest) = (Vec::new(), factors.to_vec());
+        for y in factors {
+            let Some(at) = rest.iter().position(|x| self.gelu(x, y, letters).is_some()) else {
+                continue;
+            };
+            let x = rest.remove(at);
+            if let Some(at) = rest.iter().position(|other| other == y) {
+                found.push(Expr::product(vec![x, rest.remove(at)]));
+            }
+        }
+        (found, rest)
+    }
+
+    /// x·(1 + erf(y)) with x = s·u and y = u/√2 is 2s·gelu(u).
     fn gelu(&self, x: &Expr, y: &Expr, letters: usize) -> Option<Smooth> {
-        let (u, Expr::Sum(terms)) = (x, y) else { return None };
-        let [Expr::Number(1.0), Expr::Call("erf", args)] = terms.as_slice() else { return None };
-        let half = Expr::Number(std::f64::consts::FRAC_1_SQRT_2);
-        if args[0] != Expr::product(vec![half, u.clone()]) {
+        let Expr::Sum(terms) = y else { return None };
+        let [Expr::Number(1.0), wave] = terms.as_slice() else { return None };
+        let (sign, argument) = match wave {
+            Expr::Call("erf", args) => (1.0, &args[0]),
+            Expr::Negated(wave) => match wave.as_ref() {
+                Expr::Call("erf", args) => (-1.0, &args[0]),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (x, y) = (self.form(x, letters)?, self.form(argument, letters)?);
+        let scale = sign * y.scale * std::f64::consts::SQRT_2;
+        if x.base != y.base || !x.centred {
             return None;
         }
-        let form = self.form(u, letters).filter(|form| form.centred)?;
-        Some(Smooth { name: "gelu", factor: 2.0, form })
+        Some(Smooth { name: "gelu", factor: 2.0 * x.scale / scale, form: y.with_scale(scale) })
     }
 }

@@ -1,22 +1,30 @@
 //! Formulas in Unicode, for terminals.
 
 use super::expr::{Index, Kind, Name, Symbol};
-use super::format::{Notation, Part, wrapped};
+use super::format::{Notation, Part, part, wrapped};
+use super::names::Names;
 use super::number::{self, Written};
 use crate::ir::{Exponent, Law};
 use num_traits::Zero;
 use std::ops::Range;
 
 /// The notation of terminals.
-pub(super) struct Unicode;
+pub(super) struct Unicode<'a> {
+    pub(super) names: &'a Names,
+}
 
-impl Notation for Unicode {
+impl Notation for Unicode<'_> {
+    fn names(&self) -> &Names {
+        self.names
+    }
+
     fn number(&self, size: f64) -> Part {
         let (text, level) = match number::written(size) {
             Written::Decimal => (number::text(size), 3),
             Written::Quotient(p, q) => (format!("{p}/{q}"), 1),
             Written::Root(p, 1) => (format!("√{p}"), 3),
             Written::Root(p, q) => (format!("√({p}/{q})"), 3),
+            Written::OfPi(formula) => return part(self, &formula),
         };
         Part { text, level }
     }
@@ -63,7 +71,8 @@ impl Notation for Unicode {
 
     fn power(&self, base: &Part, exponent: Exponent) -> Part {
         let text = if exponent == Exponent::new(1, 2) {
-            format!("√({})", base.text)
+            let short = base.text.chars().count() == 1;
+            if short { format!("√{}", base.text) } else { format!("√({})", base.text) }
         } else {
             format!("{}{}", wrapped(self, base, 3), superscript(exponent))
         };
@@ -86,8 +95,8 @@ impl Notation for Unicode {
         format!("(if {} then {} else {})", parts[0], parts[1], parts[2])
     }
 
-    fn over(&self, mean: bool, indices: &[(String, Range<usize>)], body: &str) -> String {
-        let letters: Vec<&str> = indices.iter().map(|(letter, _)| letter.as_str()).collect();
+    fn over(&self, mean: bool, indices: &[(&str, Option<&Range<usize>>)], body: &str) -> String {
+        let letters: Vec<String> = indices.iter().map(|index| ranged(*index, "≤")).collect();
         let (sign, letters) = (if mean { "mean" } else { "Σ" }, letters.join(","));
         format!("{sign}_{letters} {body}")
     }
@@ -177,6 +186,15 @@ pub(super) fn condition(index: &Index, range: &Range<usize>, sign: &str) -> Stri
         return format!("{text} = {}", range.start);
     }
     format!("{} {sign} {text} < {}", range.start, range.end)
+}
+
+/// A letter below a sum, with its range where it needs one: `i<2`.
+pub(super) fn ranged((letter, range): (&str, Option<&Range<usize>>), sign: &str) -> String {
+    match range {
+        None => letter.to_owned(),
+        Some(Range { start: 0, end }) => format!("{letter}<{end}"),
+        Some(Range { start, end }) => format!("{start}{sign}{letter}<{end}"),
+    }
 }
 
 fn indices(at: &[Index]) -> String {

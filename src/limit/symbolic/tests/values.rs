@@ -258,7 +258,7 @@ fn compare(checked: &Checked, tolerance: f64, rungs: Rungs) -> Vec<String> {
 }
 
 /// Functions of u (and v) that have kernels with themselves.
-const FUNCTIONS: [&str; 21] = [
+const FUNCTIONS: [&str; 26] = [
     "u",
     "relu(u)",
     "step(u)",
@@ -274,6 +274,11 @@ const FUNCTIONS: [&str; 21] = [
     "sin(2 * u)",
     "relu(-2 * u)",
     "max(u, 0.1 * u)",
+    "max(u, u / 5)",
+    "(if u > 0 then u else u / 5)",
+    "gelu(2 * u)",
+    "gelu(-u)",
+    "u * (1 + erf(u / sqrt(2))) / 2",
     "(if u > 0 then 1 else 0.1)",
     "relu(u) - 0.5 * relu(-u)",
     "u^2",
@@ -325,7 +330,11 @@ fn closed_forms_are_those_of_the_engine() {
 #[test]
 fn kernels_are_integrals() {
     for (k, kernel) in KERNELS.iter().enumerate() {
-        let product = crate::limit::symbolic::format::part(&Unicode, &(kernel.product)()).text;
+        let product = crate::limit::symbolic::format::part(
+            &Unicode { names: &Names::default() },
+            &(kernel.product)(),
+        )
+        .text;
         let text = product.replace('·', " * ").replace('−', "-").replace('²', "^2");
         for (p, q, r) in [(0.9, -0.6, 0.7), (1.4, 1.1, 0.2), (0.3, -0.2, 1.5), (0.8, 0.8, 0.0)] {
             let p = p + 0.01 * k as f64;
@@ -408,4 +417,32 @@ fn variances_may_be_zero() {
     // the mean over a comparison of 0 with 0
     let compared = known.replace("avg(step(k))", "avg(if k <= 0 then 3 else 1) as \"r\"");
     assert_eq!(lines(&compared, "r"), "r = 3");
+}
+
+/// Products of functions without names, odd powers, and sums over parts of arrays.
+#[test]
+fn closed_forms_do_not_depend_on_names() {
+    let products = "init x, y : vec ~ N(0, 1); let u = x + y / 2; output avg(gelu(x) * gelu(u)), avg(gelu(2 * x) * gelu(-u)), avg(gelu(u)^2), avg(gelu(u) * x), avg(relu(u)^3), avg(relu(-u)^2 * abs(u));";
+    let slices = "init U : vec[3] ~ N(0, 2); init W : mat ~ N(0, 1/n); let g[i] = W @ U[i]; let gg = g[0..2]; let gs = sum[i](gg[i] * (i + 1)); let gt = sum[i](g[i]); let last = U[1..3]; let s = sum[i](last[i]); let t = sum[i](U[i] * (i + 1)); output avg(relu(gs) * relu(gt)), avg(gs * gt), avg(relu(s)), avg(relu(s) * relu(t)), avg(relu(t) * U[2]);";
+    for text in [products, slices] {
+        let checked = checked(text).expect(text);
+        let open = compare(&checked, 1e-9, Rungs::Exact);
+        assert_eq!(open, Vec::<String>::new(), "{text}");
+    }
+    for line in ["Σ_i<2,j (i + 1)·⟨U[i]|U[j]⟩", "Σgt = Var(|gt⟩)"] {
+        let checked = checked(slices).expect(slices);
+        let all = unicode(&symbolic(&checked.program, &checked.facts));
+        assert!(all.contains(line), "{all}");
+    }
+}
+
+/// Letters of other alphabets keep their names.
+#[test]
+fn names_in_latex_are_those_of_the_source() {
+    let text =
+        "init α, β1, é : vec ~ N(0, 1); let αβ = α + 2 * β1 + é; output avg(relu(αβ) * relu(α));";
+    let checked = checked(text).expect(text);
+    let all = latex(&symbolic(&checked.program, &checked.facts));
+    let line = "\\lvert \\text{$\\alpha$$\\beta$}\\rangle &= \\lvert \\alpha\\rangle + 2\\,\\lvert \\beta_{1}\\rangle + \\lvert \\text{é}\\rangle";
+    assert!(all.contains(line), "{all}");
 }
