@@ -117,6 +117,7 @@ fn line(notation: &dyn Notation, row: &Row) -> String {
 pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
     let whole = |text: String| Part { text, level: formula.level() };
     let at = |formula: &Expr, level: u8| wrapped(notation, &part(notation, formula), level);
+    let all = |list: &[Expr]| list.iter().map(|own| at(own, 0)).collect::<Vec<String>>();
     match formula {
         Expr::Number(value) if *value < 0.0 => {
             whole(format!("{}{}", notation.minus(), notation.number(-value).text))
@@ -141,15 +142,9 @@ pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
         Expr::Quotient(a, b) => notation.quotient(&part(notation, a), &part(notation, b)),
         Expr::Power(base, exponent) => notation.power(&part(notation, base), *exponent),
         Expr::Raised(a, b) => whole(notation.raised(&part(notation, a), &part(notation, b).text)),
-        Expr::Call(name, args) => {
-            let args: Vec<String> = args.iter().map(|arg| at(arg, 0)).collect();
-            whole(notation.call(name, &args))
-        }
+        Expr::Call(name, args) => whole(notation.call(name, &all(args))),
         Expr::Relation(sign, a, b) => whole(notation.relation(sign, &at(a, 0), &at(b, 0))),
-        Expr::Choice(parts) => {
-            let parts: Vec<String> = parts.iter().map(|part| at(part, 0)).collect();
-            whole(notation.choice(&parts))
-        }
+        Expr::Choice(parts) => whole(notation.choice(&all(parts.as_slice()))),
         Expr::Over { mean, indices, body } => {
             let is_whole = |letter, range| is_whole(notation.names(), letter, range, body);
             let ranged = indices.iter().map(|(letter, range)| {
@@ -167,14 +162,8 @@ pub(super) fn part(notation: &dyn Notation, formula: &Expr) -> Part {
             [x, y] => whole(notation.call("Cov", &[at(x, 0), at(y, 0)])),
         },
         Expr::Partial(pair) => whole(notation.partial(&part(notation, &pair[0]), &at(&pair[1], 3))),
-        Expr::Entry(list, index) => {
-            let list: Vec<String> = list.iter().map(|entry| at(entry, 0)).collect();
-            whole(notation.entry(&list, &notation.index(index)))
-        }
-        Expr::List(list) => {
-            let list: Vec<String> = list.iter().map(|entry| at(entry, 0)).collect();
-            whole(notation.list(&list))
-        }
+        Expr::Entry(list, index) => whole(notation.entry(&all(list), &notation.index(index))),
+        Expr::List(list) => whole(notation.list(&all(list))),
         Expr::Within(index, range, body) => whole(notation.within(index, range, &at(body, 1))),
     }
 }
