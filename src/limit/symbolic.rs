@@ -1,6 +1,6 @@
 //! The limit in symbols: each ket as hat + dot with its coefficients, each scalar as an expectation.
 //!
-//! Nothing is computed here. The leading-order program is read as a list of definitions (Def. 2.6.5 of [TP4b]): a product
+//! No number is computed; means that have a closed form are written in it. The leading-order program is read as a list of definitions (Def. 2.6.5 of [TP4b]): a product
 //! y = W x is ŷ + σ² Σ_z |z⟩ E ∂|x⟩/∂hat(Wᵀz), the sum over exactly those z on whose hat x depends; an OuterNonlin is an
 //! expectation over independent copies ⁽¹⁾, ⁽²⁾, …; an Avg an expectation. Names are those of the source where it has some.
 

@@ -19,9 +19,8 @@ const GRID: usize = 41;
 /// How many deviations these points reach over.
 const SIZE_REACH: f64 = 8.0;
 
-/// Places between them where the interpolant is looked at beside its own.
+/// Quantiles of a number at which a table is compared with its function.
 const PLACES: usize = 16;
-
 /// What is wider than this share of the range of a number is seen.
 const NARROW: f64 = 0.05;
 
@@ -109,7 +108,9 @@ impl Leaves<'_> {
         let functions = functions?;
         let (first, others) = functions.split_first()?;
         let common = |(_, own): &&(TreeId, Composed)| others.iter().all(|f| f.part(own).is_some());
-        let (tree, arguments) = first.numbers.iter().find(common)?.1.clone();
+        let number = first.numbers.iter().find(common)?.1.clone();
+        let parts: Option<Vec<TreeId>> = functions.iter().map(|f| f.part(&number)).collect();
+        let (parts, (tree, arguments)) = (parts?, number);
         let laws = self.laws(&arguments)?;
         let boxed = laws.iter().map(|(mean, deviation)| Range {
             lo: mean - REACH * deviation,
@@ -120,13 +121,11 @@ impl Leaves<'_> {
             return None;
         }
         let points = self.points(tree, &laws);
-        let ends = self.ends(&functions, &(tree, arguments.clone()), slots, range)?;
+        let ends = self.ends(&functions, &parts, slots, range)?;
         // 0 at all points, and not by symmetry, is only too narrow to be seen
         let mut seen = false;
         let table = Chebyshev::new(&ends, &quantiles(&points), |at| {
-            let parts = functions.iter().map(|f| f.part(&(tree, arguments.clone())));
-            let parts: Option<Vec<TreeId>> = parts.collect();
-            let mean = self.mean_at(&functions, &parts?, &crossing.averaged, slots, at)?;
+            let mean = self.mean_at(&functions, &parts, &crossing.averaged, slots, at)?;
             seen |= mean.value != 0.0 || mean.method <= Method::Symmetry;
             Some((mean.value, mean.error))
         })?;
@@ -178,15 +177,15 @@ impl Leaves<'_> {
     fn ends(
         &mut self,
         functions: &[Function],
-        number: &Composed,
+        parts: &[TreeId],
         slots: &[usize],
         range: Range,
     ) -> Option<Vec<f64>> {
         let mut ends = vec![range.lo, range.hi];
-        for function in functions {
+        for (function, part) in functions.iter().zip(parts) {
             let count = function.arguments.len();
             let own = self.kets.trees.argument(count);
-            let tree = self.kets.trees.with(function.tree, function.part(number)?, own);
+            let tree = self.kets.trees.with(function.tree, *part, own);
             let laws = self.laws(&function.arguments)?;
             for (row, constant, rest) in self.kets.trees.planes(tree, count + 1) {
                 let (mut at, mut reach) = (constant, rest);
@@ -306,7 +305,7 @@ impl Leaves<'_> {
     }
 }
 
-/// Between neighbours of which there is an equal share of the weight.
+/// Values between neighbours of which there is about an equal share of the weight.
 fn quantiles(points: &Points) -> Vec<f64> {
     let all: f64 = points.iter().map(|(_, weight)| weight).sum();
     let (mut sum, mut found) = (0.0, Vec::new());

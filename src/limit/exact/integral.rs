@@ -43,6 +43,7 @@ pub(super) struct Integrand<'a> {
     pub(super) functions: Vec<(&'a Compiled, Vec<usize>)>,
     /// Forms that are factors themselves, once for each power.
     pub(super) linear: Vec<usize>,
+    /// Where functions change quickly.
     pub(super) features: Vec<Feature>,
     /// Whether functions grow like exponentials.
     pub(super) far: bool,
