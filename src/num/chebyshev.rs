@@ -59,6 +59,14 @@ impl Chebyshev {
         Some(Self { pieces, error })
     }
 
+    /// Of an interpolant on [0, h] the one on [−h, h] with f(−x) = f(x), or −f(x) where `is_odd`.
+    pub fn mirrored(mut self, is_odd: bool) -> Self {
+        let right = std::mem::take(&mut self.pieces);
+        self.pieces.extend(right.iter().rev().map(|piece| piece.mirrored(is_odd)));
+        self.pieces.extend(right);
+        self
+    }
+
     /// The value.
     pub fn value(&self, x: f64) -> f64 {
         let at = self.pieces.partition_point(|piece| piece.high < x).min(self.pieces.len() - 1);
@@ -143,6 +151,13 @@ impl Piece {
         x * next - after + self.coefficients[0]
     }
 
+    fn mirrored(&self, is_odd: bool) -> Self {
+        // Tₖ(−x) = (−1)ᵏ Tₖ(x)
+        let term = |(k, c): (usize, &f64)| if (k % 2 == 1) == is_odd { *c } else { -c };
+        let coefficients = self.coefficients.iter().enumerate().map(term).collect();
+        Self { coefficients, low: -self.high, high: -self.low, error: self.error }
+    }
+
     /// Its error is bounded by Markov's inequality: degree²/half times that of the interpolant.
     fn derivative(&self) -> Self {
         let half = 0.5 * (self.high - self.low);
@@ -194,6 +209,14 @@ mod tests {
             assert!((slope.value(x) - known).abs() <= slope.error, "{x}");
         }
         assert_eq!(table.value(9.0), table.value(7.0));
+        let right = Chebyshev::new(&[0.0, 2.0, 5.0], &[], |x| Some((f(x), 0.0)));
+        let right = right.expect("it is smooth");
+        let (odd, even) = (right.clone().mirrored(true), right.mirrored(false));
+        for x in [0.3, 1.9, 2.4] {
+            let known = f(x);
+            assert_eq!((odd.value(-x), even.value(-x)), (-odd.value(x), even.value(x)));
+            assert!((odd.value(x) - known).abs() <= odd.error, "{x}");
+        }
         let bent = Chebyshev::new(&[-1.0, 2.0], &[], |x| Some((x.abs(), 0.0)))
             .expect("it is smooth beside 0");
         let smooth =

@@ -3,11 +3,14 @@
 //! Nodes, weights and the error estimate are those of QUADPACK's `qk21` (Piessens et al., 1983). Values are asked for by
 //! the panel, so that an integrand can work on all points of one together.
 
-/// Points of a panel.
-pub const POINTS: usize = 21;
+/// Points of the rule.
+pub const RULE: usize = 21;
+/// Points at which functions are asked for: those of the rule in order, both ends of the panel, and one more so that vectors are
+/// full. What is at the last three does not count, and may be infinite.
+pub const POINTS: usize = 24;
 
 /// Nodes of the 21-point Kronrod rule; every second is one of the 10-point Gauss rule.
-const NODES: [f64; POINTS] = both_sides(
+const NODES: [f64; RULE] = both_sides(
     [
         0.995_657_163_025_808_1,
         0.973_906_528_517_171_7,
@@ -23,7 +26,7 @@ const NODES: [f64; POINTS] = both_sides(
     ],
     -1.0,
 );
-const WEIGHTS: [f64; POINTS] = both_sides(
+const WEIGHTS: [f64; RULE] = both_sides(
     [
         0.011_694_638_867_371_874,
         0.032_558_162_307_964_725,
@@ -40,7 +43,7 @@ const WEIGHTS: [f64; POINTS] = both_sides(
     1.0,
 );
 /// Of the Gauss rule, 0 at the other nodes.
-const GAUSS: [f64; POINTS] = both_sides(
+const GAUSS: [f64; RULE] = both_sides(
     [
         0.0,
         0.066_671_344_308_688_14,
@@ -64,11 +67,11 @@ const ROUNDING: f64 = 4.0 * f64::EPSILON;
 const NARROWEST: f64 = 1e-13;
 
 /// From the outermost to the middle, on the right; on the left with a sign.
-const fn both_sides(right: [f64; 11], sign: f64) -> [f64; POINTS] {
-    let (mut all, mut k) = ([0.0; POINTS], 0);
+const fn both_sides(right: [f64; 11], sign: f64) -> [f64; RULE] {
+    let (mut all, mut k) = ([0.0; RULE], 0);
     while k < right.len() {
         all[k] = sign * right[k];
-        all[POINTS - 1 - k] = right[k];
+        all[RULE - 1 - k] = right[k];
         k += 1;
     }
     all
@@ -158,11 +161,13 @@ pub fn integrate(
 
 fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -> Panel {
     let (centre, half) = (0.5 * (start + end), 0.5 * (end - start));
-    let points = NODES.map(|x| centre + half * x);
+    let mut points = [centre; POINTS];
+    points.iter_mut().zip(&NODES).for_each(|(point, x)| *point = centre + half * x);
+    (points[RULE], points[RULE + 1]) = (start, end);
     let mut found = Values::default();
     f(&points, &mut found);
     let (mut kronrod, mut gauss, mut size, mut spread) = (0.0, 0.0, 0.0, 0.0);
-    for k in 0..POINTS {
+    for k in 0..RULE {
         kronrod += WEIGHTS[k] * found.of[k];
         gauss += GAUSS[k] * found.of[k];
         size += WEIGHTS[k] * found.sizes[k];
@@ -177,7 +182,7 @@ fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -
     }
     error = error.max(ROUNDING * size).max(2.0 * found.hidden);
     let part = Integral { value: half * kronrod, error: half * error, size: half * size };
-    let variation: f64 = found.of.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
+    let variation: f64 = found.of[..RULE].windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
     let noise = f64::EPSILON * start.abs().max(end.abs()) * variation;
     Panel { start, end, part, noise }
 }

@@ -7,7 +7,7 @@ use super::integral::REACH;
 use super::ket::{Argument, Atom, Factor, KetId, LeafId, Monomial};
 use super::leaves::{Leaf, Leaves};
 use super::number::{Method, Number};
-use super::tree::{Compiled, Tree, TreeId, Trees};
+use super::tree::{Compiled, Parity, Tree, TreeId, Trees};
 use crate::ir::Law;
 use crate::ir::range::{Range, of_map};
 use crate::num::chebyshev::Chebyshev;
@@ -121,7 +121,15 @@ impl Leaves<'_> {
             return None;
         }
         let points = self.points(tree, &laws);
-        let ends = self.ends(&functions, &parts, slots, range)?;
+        let mut ends = self.ends(&functions, &parts, slots, range)?;
+        let parity = match range.lo == -range.hi {
+            true => self.parity_of_mean(&functions, &parts, &crossing.averaged, slots)?,
+            false => Parity::None,
+        };
+        if parity != Parity::None {
+            ends.retain(|x| *x > 0.0);
+            ends.insert(0, 0.0);
+        }
         // 0 at all points, and not by symmetry, is only too narrow to be seen
         let mut seen = false;
         let table = Chebyshev::new(&ends, &quantiles(&points), |at| {
@@ -129,6 +137,10 @@ impl Leaves<'_> {
             seen |= mean.value != 0.0 || mean.method <= Method::Symmetry;
             Some((mean.value, mean.error))
         })?;
+        let table = match parity {
+            Parity::None => table,
+            _ => table.mirrored(parity == Parity::Odd),
+        };
         let size: f64 = points.iter().map(|(x, weight)| weight * table.value(*x).abs()).sum();
         if size == 0.0 {
             if !seen || table.size() > 0.0 {
@@ -137,7 +149,7 @@ impl Leaves<'_> {
             let (error, method) = (table.error, Method::Quadrature);
             return self.kets.constant(Number { value: 0.0, error, method });
         }
-        let table = self.kets.trees.table(table, tree, size);
+        let table = self.kets.trees.table((table, parity), tree, size);
         self.kets.on_copies(table, arguments)
     }
 
@@ -207,6 +219,61 @@ impl Leaves<'_> {
         Some(ends)
     }
 
+    /// How the mean behaves when the number changes its sign: all that is on some averaged copies is as likely with the other.
+    fn parity_of_mean(
+        &mut self,
+        functions: &[Function],
+        parts: &[TreeId],
+        averaged: &Monomial,
+        slots: &[usize],
+    ) -> Option<Parity> {
+        let mut factors: Vec<(TreeId, Vec<Argument>, u32)> = Vec::new();
+        for (Function { tree, arguments, power, .. }, part) in functions.iter().zip(parts) {
+            let own = self.kets.trees.argument(arguments.len());
+            factors.push((self.kets.trees.with(*tree, *part, own), arguments.clone(), *power));
+        }
+        for factor in averaged {
+            let (tree, arguments) = self.on_slot(factor)?;
+            factors.push((tree, arguments, factor.power));
+        }
+        let of = |own: &Self, flipped: &dyn Fn(usize) -> bool| {
+            factors.iter().fold(Parity::Even, |all, (tree, arguments, power)| {
+                let is_flipped = |k: usize| arguments.get(k).is_none_or(|(_, slot)| flipped(*slot));
+                all.times(own.kets.trees.parity(*tree, &is_flipped).to_the(*power))
+            })
+        };
+        let mut centred = slots.to_vec();
+        for (form, slot) in factors.iter().flat_map(|(_, arguments, _)| arguments) {
+            if self.kets.affine(*form)?.1.value != 0.0 {
+                centred.retain(|own| own != slot);
+            }
+        }
+        let choices = (0..1_usize << centred.len()).map(|choice| {
+            of(self, &|slot| {
+                centred.iter().position(|own| *own == slot).is_some_and(|k| choice >> k & 1 == 1)
+            })
+        });
+        Some(choices.into_iter().find(|parity| *parity != Parity::None).unwrap_or(Parity::None))
+    }
+
+    /// A factor as a function of forms on copies; `None` for δ.
+    fn on_slot(&mut self, factor: &Factor) -> Option<Composed> {
+        let slot = factor.slot;
+        let one = |own: &mut Self, form| (own.kets.trees.argument(0), vec![(form, slot)]);
+        Some(match self.kets.atom(factor.atom).clone() {
+            Atom::Leaf(leaf) => {
+                let form = self.kets.leaf(leaf);
+                one(self, form)
+            }
+            Atom::Form(form) => one(self, form),
+            Atom::Function(tree, forms) => {
+                (tree, forms.into_iter().map(|form| (form, slot)).collect())
+            }
+            Atom::Mixed(tree, own) => (tree, own),
+            Atom::Delta(_) => return None,
+        })
+    }
+
     /// Means and deviations of forms.
     fn laws(&mut self, arguments: &[Argument]) -> Option<Vec<(f64, f64)>> {
         let mut laws = Vec::new();
@@ -261,20 +328,8 @@ impl Leaves<'_> {
             }
         }
         for factor in averaged {
-            let own = match self.kets.atom(factor.atom).clone() {
-                Atom::Leaf(leaf) => {
-                    let form = self.kets.leaf(leaf);
-                    self.copied((form, factor.slot))?
-                }
-                Atom::Form(form) => self.copied((form, factor.slot))?,
-                Atom::Function(tree, forms) => {
-                    let own: Vec<Argument> =
-                        forms.into_iter().map(|form| (form, factor.slot)).collect();
-                    self.with_copies(tree, &own)?
-                }
-                Atom::Mixed(tree, own) => self.with_copies(tree, &own)?,
-                Atom::Delta(_) => return None,
-            };
+            let (tree, arguments) = self.on_slot(factor)?;
+            let own = self.with_copies(tree, &arguments)?;
             for _ in 0..factor.power {
                 product = self.kets.product(product, own)?;
             }
@@ -284,6 +339,9 @@ impl Leaves<'_> {
 
     /// A function of forms on several copies as one of independent leaves.
     fn with_copies(&mut self, tree: TreeId, arguments: &[Argument]) -> Option<KetId> {
+        if let Tree::Argument(k) = self.kets.trees.get(tree) {
+            return self.copied(arguments[*k]);
+        }
         let forms: Option<Vec<KetId>> = arguments.iter().map(|own| self.copied(*own)).collect();
         self.kets.function(tree, &forms?, 0)
     }

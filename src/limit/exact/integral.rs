@@ -6,9 +6,8 @@
 
 use super::tree::Compiled;
 use crate::codegen::simd::normal_densities;
-use crate::ir::range::Range;
 use crate::num::gaussian::Normal;
-use crate::num::quadrature::{Integral, POINTS, Values, integrate};
+use crate::num::quadrature::{Integral, POINTS, RULE, Values, integrate};
 use crate::num::special::normal_density;
 use smallvec::SmallVec;
 
@@ -17,7 +16,7 @@ const DEPENDENT: f64 = 1e-14;
 /// More directions are left to particles.
 pub(super) const MOST_DIRECTIONS: usize = 3;
 /// Panels of every integral: the density at the ends is 1e-22 of the one at 0.
-const ENDS: [f64; 5] = [-REACH, -5.0, 0.0, 5.0, REACH];
+const ENDS: [f64; 7] = [-REACH, -5.0, -2.0, 0.0, 2.0, 5.0, REACH];
 /// How many deviations integrals reach over.
 pub(super) const REACH: f64 = 10.0;
 /// Further panels for functions that grow like exponentials.
@@ -279,7 +278,7 @@ impl Nest<'_> {
                 values.sizes = values.of.map(f64::abs);
                 return;
             }
-            for (k, point) in points.iter().enumerate() {
+            for (k, point) in points[..RULE].iter().enumerate() {
                 let value = &mut values.of[k];
                 if *value == 0.0 {
                     continue;
@@ -320,11 +319,11 @@ impl Nest<'_> {
         self.outside = values[..2].iter().fold(self.outside, |most, x| most.max(weight * x.abs()));
     }
 
-    /// A form at the points of a panel.
-    fn form(&self, form: usize, outer: &[f64], points: &[f64; POINTS]) -> [f64; POINTS] {
+    /// Writes a form at the points of a panel.
+    fn form(&self, form: usize, outer: &[f64], points: &[f64; POINTS], out: &mut [f64; POINTS]) {
         let along: f64 = self.rows[form].iter().zip(outer).map(|(a, x)| a * x).sum();
         let (base, slope) = (self.mean[form] + along, self.rows[form][outer.len()]);
-        points.map(|x| base + slope * x)
+        out.iter_mut().zip(points).for_each(|(value, x)| *value = base + slope * x);
     }
 
     /// The density times the functions that depend on this direction last, and what these may hide.
@@ -335,19 +334,20 @@ impl Nest<'_> {
         values: &mut [f64; POINTS],
     ) -> f64 {
         normal_densities(points, values);
-        let (density, mut hidden) = (Range::of(values).hi, 0.0_f64);
-        for at in 0..self.functions[outer.len()].len() {
-            let integrand = self.integrand;
-            let (function, forms) = &integrand.functions[self.functions[outer.len()][at]];
-            let arguments: SmallVec<[[f64; POINTS]; 2]> =
-                forms.iter().map(|form| self.form(*form, outer, points)).collect();
-            let (result, own) = function.many(&arguments, &mut self.scratch);
+        let (mut scratch, mut hidden) = (std::mem::take(&mut self.scratch), 0.0_f64);
+        for at in &self.functions[outer.len()] {
+            let (function, forms) = &self.integrand.functions[*at];
+            let argument = |k: usize, out: &mut _| self.form(forms[k], outer, points, out);
+            let (result, own) = function.many(&argument, &mut scratch);
             hidden = hidden.max(own);
             // far out 0 · ∞ is 0
             let times = |x: f64, y: f64| if x == 0.0 { 0.0 } else { x * y };
             values.iter_mut().zip(result).for_each(|(value, y)| *value = times(*value, *y));
         }
-        density * hidden
+        self.scratch = scratch;
+        // the density is largest at the point that is nearest to 0
+        let nearest = points.iter().map(|x| x.abs()).fold(f64::INFINITY, f64::min);
+        if hidden == 0.0 { 0.0 } else { hidden * normal_density(nearest) }
     }
 
     /// Times the mean of the linear factors given all directions.
@@ -355,10 +355,12 @@ impl Nest<'_> {
         if self.integrand.linear.is_empty() {
             return;
         }
-        let linear: Vec<[f64; POINTS]> =
-            self.integrand.linear.iter().map(|form| self.form(*form, outer, points)).collect();
+        let mut linear = vec![[0.0; POINTS]; self.integrand.linear.len()];
+        for (form, out) in self.integrand.linear.iter().zip(&mut linear) {
+            self.form(*form, outer, points, out);
+        }
         for (k, value) in values.iter_mut().enumerate() {
-            let means: Vec<f64> = linear.iter().map(|form| form[k]).collect();
+            let means: SmallVec<[f64; 4]> = linear.iter().map(|form| form[k]).collect();
             *value *= moment(&means, &self.residual);
         }
     }
@@ -385,13 +387,13 @@ pub(super) fn moment(means: &[f64], covariance: &[Vec<f64>]) -> f64 {
         for (k, other) in rest.iter().enumerate() {
             let pair = covariance[*first][*other];
             if pair != 0.0 {
-                let mut without = rest.to_vec();
+                let mut without = SmallVec::<[usize; 8]>::from_slice(rest);
                 without.remove(k);
                 total += pair * of(&without, means, covariance);
             }
         }
         total
     }
-    let all: Vec<usize> = (0..means.len()).collect();
+    let all: SmallVec<[usize; 8]> = (0..means.len()).collect();
     of(&all, means, covariance)
 }

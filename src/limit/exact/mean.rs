@@ -8,7 +8,7 @@ use super::number::{Method, Number};
 use super::tree::{Compiled, Parity, Tree, TreeId};
 use crate::ir::{Law, Prim};
 use crate::num::gaussian::{self, Normal, Product};
-use crate::num::quadrature::{POINTS, Values, integrate};
+use crate::num::quadrature::{POINTS, RULE, Values, integrate};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -243,15 +243,10 @@ impl Leaves<'_> {
 
     /// What happens when all forms change their signs.
     fn parity(&self, group: &Group) -> Parity {
-        let mut odd = group.linear.len() % 2 == 1;
-        for (tree, _, power) in &group.functions {
-            match self.kets.trees.parity(*tree) {
-                Parity::Even => {}
-                Parity::Odd => odd ^= power % 2 == 1,
-                Parity::None => return Parity::None,
-            }
-        }
-        if odd { Parity::Odd } else { Parity::Even }
+        let linear = Parity::Odd.to_the(group.linear.len() as u32);
+        group.functions.iter().fold(linear, |all, (tree, _, power)| {
+            all.times(self.kets.trees.parity(*tree, &|_| true).to_the(*power))
+        })
     }
 
     fn of_group(&mut self, group: &Group) -> Option<Number> {
@@ -344,7 +339,7 @@ impl Leaves<'_> {
         let (mut error, mut failed) = (0.0_f64, false);
         let mut on_panel = |points: &[f64; POINTS], values: &mut Values| {
             values.hidden = self.hidden(group, law, shift, points);
-            for (k, x) in points.iter().enumerate() {
+            for (k, x) in points[..RULE].iter().enumerate() {
                 match self.over_others(group, &law.shifted(shift, *x), rest, tolerance) {
                     Some(found) => {
                         values.of[k] = found.value / (2.0 * reach);
@@ -372,9 +367,10 @@ impl Leaves<'_> {
         }
         let (mut scratch, mut hidden) = (Vec::new(), 0.0_f64);
         for (tree, forms, _) in &group.functions {
-            let along = |k: &usize| at.map(|x| law.mean(*k) + shift[*k] * x);
-            let arguments: Vec<[f64; POINTS]> = forms.iter().map(along).collect();
-            hidden = hidden.max(self.compiled(*tree).many(&arguments, &mut scratch).1);
+            let along = |k: usize, out: &mut [f64; POINTS]| {
+                *out = at.map(|x| law.mean(forms[k]) + shift[forms[k]] * x);
+            };
+            hidden = hidden.max(self.compiled(*tree).many(&along, &mut scratch).1);
         }
         hidden
     }

@@ -5,6 +5,7 @@ use crate::codegen::simd;
 use crate::ir::range::Range;
 use crate::ir::{Prim, Real};
 use crate::num::chebyshev::Chebyshev;
+use crate::num::quadrature::{POINTS, RULE};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -50,6 +51,26 @@ pub(super) enum Parity {
     None,
 }
 
+impl Parity {
+    /// Of a product.
+    pub(super) fn times(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, _) | (_, Self::None) => Self::None,
+            _ if self == other => Self::Even,
+            _ => Self::Odd,
+        }
+    }
+
+    /// Of a power with a whole exponent.
+    pub(super) fn to_the(self, power: u32) -> Self {
+        if self == Self::Odd && power % 2 == 0 { Self::Even } else { self }
+    }
+
+    fn of_derivative(self) -> Self {
+        self.times(Self::Odd)
+    }
+}
+
 /// The derivative by one argument: a function, and jumps f · δ(w).
 #[derive(Clone, Debug)]
 pub(super) struct Slope {
@@ -63,7 +84,8 @@ pub(super) struct Trees {
     nodes: IndexMap<Tree, Origin>,
     /// See `features`.
     pub(super) kinks: HashMap<TreeId, Vec<(f64, f64)>>,
-    tables: Vec<Rc<Chebyshev>>,
+    /// Tabulated functions, and what is known of their parity.
+    tables: Vec<(Rc<Chebyshev>, Parity)>,
     /// Derivatives of tables.
     slopes: HashMap<usize, usize>,
 }
@@ -135,9 +157,14 @@ impl Trees {
     }
 
     /// A tabulated function of a tree; its error counts relative to the mean of its absolute value, which is `size`.
-    pub(super) fn table(&mut self, table: Chebyshev, argument: TreeId, size: f64) -> TreeId {
+    pub(super) fn table(
+        &mut self,
+        (table, parity): (Chebyshev, Parity),
+        argument: TreeId,
+        size: f64,
+    ) -> TreeId {
         let error = table.error / size;
-        self.tables.push(Rc::new(table));
+        self.tables.push((Rc::new(table), parity));
         self.of_table(self.tables.len() - 1, argument, error)
     }
 
@@ -147,7 +174,7 @@ impl Trees {
         let origin =
             Origin { error: own.error.max(error), method, size: own.size.saturating_add(1) };
         let tree = match self.value(argument) {
-            Some(value) => Tree::Constant(Real::new(self.tables[table].value(value))),
+            Some(value) => Tree::Constant(Real::new(self.tabulated(table).value(value))),
             None => Tree::Table(table, argument),
         };
         self.intern(tree, origin)
@@ -156,15 +183,17 @@ impl Trees {
     /// The derivative of a tabulated function at the same tree.
     pub(super) fn table_slope(&mut self, table: usize, argument: TreeId, error: f64) -> TreeId {
         let slope = *self.slopes.entry(table).or_insert_with(|| {
-            self.tables.push(Rc::new(self.tables[table].derivative()));
+            let (of, parity) = &self.tables[table];
+            self.tables.push((Rc::new(of.derivative()), parity.of_derivative()));
             self.tables.len() - 1
         });
-        let worse = self.tables[slope].error / self.tables[table].error.max(f64::MIN_POSITIVE);
+        let worse =
+            self.tabulated(slope).error / self.tabulated(table).error.max(f64::MIN_POSITIVE);
         self.of_table(slope, argument, error * worse)
     }
 
     pub(super) fn tabulated(&self, table: usize) -> &Chebyshev {
-        &self.tables[table]
+        &self.tables[table].0
     }
 
     /// Whether a tabulated function is in a tree.
@@ -256,17 +285,19 @@ impl Trees {
         }
     }
 
-    /// What happens when all arguments change their signs.
-    pub(super) fn parity(&self, id: TreeId) -> Parity {
+    /// What happens when these arguments change their signs.
+    pub(super) fn parity(&self, id: TreeId, flipped: &dyn Fn(usize) -> bool) -> Parity {
         use Parity::{Even, None, Odd};
         match self.get(id) {
-            Tree::Argument(_) => Odd,
-            Tree::Constant(_) => Even,
-            Tree::Table(_, arg) if self.parity(*arg) == Even => Even,
-            Tree::Table(..) => None,
+            Tree::Argument(k) if flipped(*k) => Odd,
+            Tree::Argument(_) | Tree::Constant(_) => Even,
+            Tree::Table(table, arg) => match self.parity(*arg, flipped) {
+                Odd => self.tables[*table].1,
+                other => other,
+            },
             Tree::Apply(op, args) => {
-                let of = |k: usize| self.parity(args[k]);
-                if args.iter().all(|arg| self.parity(*arg) == Even) {
+                let of = |k: usize| self.parity(args[k], flipped);
+                if (0..args.len()).all(|k| of(k) == Even) {
                     return Even;
                 }
                 match op {
@@ -280,11 +311,7 @@ impl Trees {
                         }
                     }
                     Prim::Add | Prim::Sub if of(0) == Odd && of(1) == Odd => Odd,
-                    Prim::Mul | Prim::Div => match (of(0), of(1)) {
-                        (Odd, Odd) => Even,
-                        (Odd, Even) | (Even, Odd) => Odd,
-                        _ => None,
-                    },
+                    Prim::Mul | Prim::Div => of(0).times(of(1)),
                     Prim::Select if of(0) == Even && of(1) == Odd && of(2) == Odd => Odd,
                     _ => None,
                 }
@@ -335,7 +362,7 @@ impl Compiled {
             }
             Tree::Table(table, arg) => {
                 let at = Self::add(trees, *arg, steps, known);
-                Step::Table(trees.tables[*table].clone(), at)
+                Step::Table(trees.tables[*table].0.clone(), at)
             }
         };
         steps.push(step);
@@ -359,21 +386,21 @@ impl Compiled {
         values.last().copied().unwrap_or(0.0)
     }
 
-    /// The values at N points of an interval, and how much they may change between these unseen; `arguments[k]` are those of
+    /// The values at the points of a panel, and how much they may change between these unseen; `argument` writes those of
     /// the k-th argument.
-    pub(super) fn many<'a, const N: usize>(
+    pub(super) fn many<'a>(
         &self,
-        arguments: &[[f64; N]],
-        scratch: &'a mut Vec<[f64; N]>,
-    ) -> (&'a [f64; N], f64) {
-        scratch.resize(self.steps.len(), [0.0; N]);
+        argument: &dyn Fn(usize, &mut [f64; POINTS]),
+        scratch: &'a mut Vec<[f64; POINTS]>,
+    ) -> (&'a [f64; POINTS], f64) {
+        scratch.resize(self.steps.len(), [0.0; POINTS]);
         let mut hidden = 0.0_f64;
         for (at, step) in self.steps.iter().enumerate() {
             let (before, rest) = scratch.split_at_mut(at);
             let out = &mut rest[0];
             match step {
-                Step::Argument(k) => *out = arguments[*k],
-                Step::Constant(value) => *out = [*value; N],
+                Step::Argument(k) => argument(*k, out),
+                Step::Constant(value) => *out = [*value; POINTS],
                 Step::Table(table, at) => *out = before[*at].map(|x| table.value(x)),
                 Step::Apply(Prim::Mul, [a, b, _], _) => {
                     *out = std::array::from_fn(|k| before[*a][k] * before[*b][k]);
@@ -383,7 +410,7 @@ impl Compiled {
                 }
                 Step::Apply(op, [a, ..], 1) => {
                     simd::apply(*op, &before[*a], out);
-                    hidden = hidden.max(change_unseen(*op, &before[*a], out));
+                    hidden = hidden.max(change_unseen(*op, out));
                 }
                 Step::Apply(op, at, count) => {
                     *out = std::array::from_fn(|k| op.eval(&at.map(|j| before[j][k])[..*count]));
@@ -399,19 +426,17 @@ pub(super) fn rests(op: Prim) -> bool {
     matches!(op, Prim::Exp | Prim::Tanh | Prim::Erf | Prim::Sigmoid | Prim::Softplus)
 }
 
-/// How much a function may change between points where it seems not to.
-fn change_unseen(op: Prim, x: &[f64], y: &[f64]) -> f64 {
+/// How much a function may change between points of a panel where it seems not to.
+fn change_unseen(op: Prim, y: &[f64; POINTS]) -> f64 {
     if !rests(op) {
         return 0.0;
     }
-    // points of a panel reach to within 0.3 % of its ends; all these functions are monotone
-    let (over, mut ends) = (Range::of(x).wider(0.01), [0.0; 2]);
-    simd::apply(op, &[over.lo, over.hi], &mut ends);
-    let (within, seen) = (Range::of(&ends), Range::of(y));
-    let negligible = UNSEEN * seen.lo.abs().max(seen.hi.abs()).max(1.0);
-    let change = y.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    // with the ends of the panel; all these functions are monotone
+    let (within, seen) = (Range::of(y), Range::of(&y[..RULE]));
+    let largest = seen.lo.abs().max(seen.hi.abs());
+    let change = y[..RULE].windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
     // from one point to the next it may come back in a function of this one
-    let jumps = change > 0.5 * within.width() && change > 0.1 * seen.lo.abs().max(seen.hi.abs());
+    let jumps = change > 0.5 * within.width() && change > 0.1 * largest;
     let missed = within.width() > 4.0 * seen.width() || jumps;
-    if missed && within.width() > negligible { within.width() } else { 0.0 }
+    if missed && within.width() > UNSEEN * largest.max(1.0) { within.width() } else { 0.0 }
 }
