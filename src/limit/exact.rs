@@ -5,6 +5,7 @@
 //! large, of too many dimensions, or depends on a Gaussian number, stays unknown, and so does all that depends on it.
 
 mod copies;
+mod errors;
 mod expand;
 mod features;
 mod integral;

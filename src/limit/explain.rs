@@ -26,7 +26,7 @@ pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
             .help("keep divisors away from 0, `1 / sqrt(x^2 + eps)`, and arguments of exp below x^2/2"),
         LimitError::NotExact { node } => about(program, codes::LIMIT_NOT_EXACT, Some(*node))
             .here("this needs a mean over particles")
-            .note("found:    a mean over more than three directions, an OuterNonlin that reads several numbers of a neuron, or a Gaussian number")
+            .note("found:    a mean over more than three directions, numbers so nearly dependent that rounding hides by how much, an OuterNonlin that reads several numbers of a neuron, or a Gaussian number")
             .note("expected: means in closed form, or integrals over up to three directions")
             .help("leave out `--method`: particles then take over what has no exact limit"),
         LimitError::Memory { bytes, memory } => about(program, codes::MEMORY, None)

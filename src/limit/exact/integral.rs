@@ -94,9 +94,11 @@ pub(super) fn mean(
         (false, true) => &[false],
         (false, false) => &[false, true],
     };
-    for far in reaches {
+    for (k, far) in reaches.iter().enumerate() {
         let (integral, outside) = reaching(integrand, law, tolerance, left, *far)?;
-        if outside <= OUTSIDE * integral.size {
+        // what is 0 everywhere may not be so further out
+        let is_seen = integral.size > 0.0 || k + 1 == reaches.len();
+        if is_seen && outside <= OUTSIDE * integral.size {
             return Some(integral);
         }
     }

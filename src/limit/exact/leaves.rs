@@ -9,7 +9,7 @@ use super::number::{Method, Number};
 use super::pairs::Pairs;
 use crate::codegen::MatrixRef;
 use crate::ir::{InitId, Ir, Law, NodeId};
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 
@@ -136,30 +136,25 @@ impl<'a> Leaves<'a> {
         self.kept(|own| &mut own.covariances, key, |own| own.covariance_of(x, y))
     }
 
-    /// Whether two combinations of initial entries are so nearly dependent that their covariance does not show by how much.
-    pub(super) fn is_lost_to_rounding(&self, x: KetId, y: KetId, covariance: f64) -> bool {
-        let entries = |form: KetId| {
-            let (leaves, _) = self.kets.affine(form)?;
+    /// Whether combinations of initial entries are so nearly dependent that their covariances do not show by how much.
+    pub(super) fn are_lost_to_rounding(&self, forms: &[KetId]) -> bool {
+        let entries = |form: &KetId| {
+            let (leaves, _) = self.kets.affine(*form)?;
             let is_initial = |leaf: &LeafId| matches!(self.get(*leaf), Leaf::Initial { .. });
             leaves.iter().all(|(leaf, _)| is_initial(leaf)).then_some(leaves)
         };
-        let (Some(a), Some(b)) = (entries(x), entries(y)) else { return false };
-        let square =
-            |of: &[(LeafId, Number)]| of.iter().map(|(_, c)| c.value * c.value).sum::<f64>();
-        let (first, second) = (square(&a), square(&b));
-        let seen = 1.0 - covariance * covariance / (first * second);
-        if seen.is_nan() || seen > VISIBLE {
-            return false;
+        let combinations: Vec<_> = forms.iter().filter_map(entries).collect();
+        let mut columns = IndexMap::new();
+        for (leaf, _) in combinations.iter().flatten() {
+            let next = columns.len();
+            columns.entry(*leaf).or_insert(next);
         }
-        let of = |own: &[(LeafId, Number)], leaf: LeafId| {
-            own.iter().find(|(other, _)| *other == leaf).map_or(0.0, |(_, c)| c.value)
-        };
-        // what is left of b without a, leaf by leaf
-        let along = covariance / first;
-        let common: f64 = a.iter().map(|(leaf, c)| (of(&b, *leaf) - along * c.value).powi(2)).sum();
-        let own = b.iter().filter(|(leaf, _)| of(&a, *leaf) == 0.0);
-        let rest = (common + own.map(|(_, c)| c.value * c.value).sum::<f64>()) / second;
-        rest > LEAST && (rest - seen).abs() > 1e-6 * rest
+        let mut rows = vec![vec![0.0; columns.len()]; combinations.len()];
+        for (row, leaves) in rows.iter_mut().zip(&combinations) {
+            leaves.iter().for_each(|(leaf, c)| row[columns[leaf]] += c.value);
+        }
+        rows.retain(|row| row.iter().any(|c| *c != 0.0));
+        differ_by_rounding(rows)
     }
 
     fn covariance_of(&mut self, x: KetId, y: KetId) -> Option<Number> {
@@ -297,4 +292,34 @@ fn by_slot(monomial: &Monomial) -> Vec<(usize, Powers)> {
         }
     }
     slots
+}
+
+/// Whether what is left of one row given others is another number by its covariances than by the rows themselves.
+fn differ_by_rounding(mut rows: Vec<Vec<f64>>) -> bool {
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+    let mut seen: Vec<Vec<f64>> =
+        rows.iter().map(|a| rows.iter().map(|b| product(a, b)).collect()).collect();
+    let whole: Vec<f64> = (0..rows.len()).map(|k| seen[k][k]).collect();
+    for _ in 0..rows.len() {
+        let share = |k: usize| product(&rows[k], &rows[k]) / whole[k];
+        let is_wrong = |k: usize| {
+            let rest = share(k);
+            let rounded = (rest - seen[k][k] / whole[k]).abs() > 1e-6 * rest;
+            rest > LEAST && rest < VISIBLE && rounded
+        };
+        if (0..rows.len()).any(is_wrong) {
+            return true;
+        }
+        let largest = (0..rows.len()).max_by(|a, b| share(*a).total_cmp(&share(*b)));
+        let Some(pivot) = largest.filter(|k| share(*k) > LEAST) else { break };
+        // the rows by Gram and Schmidt, the covariances by Schur complements
+        let (own, column) = (rows[pivot].clone(), seen[pivot].clone());
+        for (k, row) in rows.iter_mut().enumerate() {
+            let along = product(row, &own) / product(&own, &own);
+            row.iter_mut().zip(&own).for_each(|(x, y)| *x -= along * y);
+            let along = seen[k][pivot] / column[pivot];
+            seen[k].iter_mut().zip(&column).for_each(|(x, y)| *x -= along * y);
+        }
+    }
+    false
 }

@@ -14,24 +14,12 @@ use std::rc::Rc;
 
 /// What is asked of an integral, relative to the integral of the absolute value.
 const TOLERANCE: f64 = 1e-13;
-/// The same where only a slope is wanted.
-const ROUGH: f64 = 1e-8;
 /// A closed form with a larger relative error is tried by quadrature too.
 const ACCURATE: f64 = 1e-12;
 /// A less accurate integral is left to particles.
 const WORST: f64 = 1e-6;
 /// More products of one mean are left to quadrature.
 const MOST_PRODUCTS: usize = 512;
-/// Less of a variance given another number is no more than rounding.
-const DEPENDENT: f64 = 1e-12;
-/// More and rounding of covariances does not count.
-const CLOSE: f64 = 1e-2;
-/// A step for slopes, relative to variances.
-const STEP: f64 = 1e-4;
-/// A bound of the relative change of a mean by relative changes of its law, where numbers are not nearly dependent.
-const SLOPE: f64 = 4.0;
-/// Below this relative error, or the error of the integral itself, a bound is enough.
-const SMALL: f64 = 1e-13;
 /// Rounding errors of a closed form, in units of the sum of its terms.
 const ROUNDING: f64 = 8.0 * f64::EPSILON;
 /// Panels for all integrals of a program over up to two directions, and over three.
@@ -67,69 +55,24 @@ impl Default for Means {
 }
 
 /// A product of dependent atoms.
-#[derive(Default)]
-struct Group {
-    forms: Vec<KetId>,
+#[derive(Clone, Default)]
+pub(super) struct Group {
+    pub(super) forms: Vec<KetId>,
     /// Forms as factors, once for each power.
     linear: Vec<usize>,
-    functions: Vec<(TreeId, Vec<usize>, u32)>,
+    pub(super) functions: Vec<(TreeId, Vec<usize>, u32)>,
     deltas: Vec<usize>,
     /// Initial entries that are not Gaussian.
-    others: Vec<LeafId>,
-}
-
-/// Laws of forms with the errors of their numbers.
-struct Known {
-    law: Normal,
-    /// Errors of means and covariances.
-    mean_errors: Vec<f64>,
-    errors: Vec<Vec<f64>>,
-    method: Method,
-    /// For each other leaf its coefficients.
-    shifts: Vec<Vec<f64>>,
+    pub(super) others: Vec<LeafId>,
 }
 
 /// A mean under one law.
 #[derive(Clone, Copy, Debug)]
-struct Found {
-    value: f64,
-    error: f64,
-    size: f64,
-    method: Method,
-}
-
-impl Known {
-    /// The least share of a variance that is left given one other number.
-    fn gap(&self) -> f64 {
-        let mut dependence = 0.0_f64;
-        for k in 0..self.law.count() {
-            for j in 0..k {
-                let scale = self.law.deviation(k) * self.law.deviation(j);
-                if scale > 0.0 {
-                    dependence = dependence.max((self.law.covariance(k, j) / scale).abs());
-                }
-            }
-        }
-        (1.0 - dependence * dependence).max(0.0)
-    }
-
-    /// The sum of all errors relative to deviations, larger where numbers are nearly dependent.
-    fn relative_error(&self) -> f64 {
-        let mut total = 0.0;
-        for k in 0..self.law.count() {
-            for j in 0..=k {
-                let scale = self.law.deviation(k) * self.law.deviation(j);
-                if scale > 0.0 {
-                    total += self.errors[k][j] / scale;
-                }
-            }
-            let scale = self.law.deviation(k).max(self.law.mean(k).abs());
-            if self.mean_errors[k] > 0.0 {
-                total += self.mean_errors[k] / scale;
-            }
-        }
-        if total == 0.0 { 0.0 } else { total / self.gap() }
-    }
+pub(super) struct Found {
+    pub(super) value: f64,
+    pub(super) error: f64,
+    pub(super) size: f64,
+    pub(super) method: Method,
 }
 
 impl Leaves<'_> {
@@ -252,60 +195,18 @@ impl Leaves<'_> {
     fn of_group(&mut self, group: &Group) -> Option<Number> {
         let known = self.law(group)?;
         let found = self.over_others(group, &known.law, &known.shifts, TOLERANCE)?;
-        let mut error = found.error + self.carried(group, &known, &found)?;
+        let error = found.error
+            + self.carried(group, &known, &found)?
+            + self.carried_by_functions(group, &known, &found);
         let mut method = known.method.max(found.method);
         for (tree, _, _) in &group.functions {
-            let origin = self.kets.trees.origin(*tree);
-            error += origin.error * found.size;
-            method = method.max(origin.method);
+            method = method.max(self.kets.trees.origin(*tree).method);
         }
         Some(Number { value: found.value, error, method })
     }
 
-    fn law(&mut self, group: &Group) -> Option<Known> {
-        let count = group.forms.len();
-        let mut method = Method::Exact;
-        let (mut mean, mut mean_errors) = (Vec::new(), Vec::new());
-        let mut covariance = vec![vec![0.0; count]; count];
-        let mut errors = covariance.clone();
-        for (k, form) in group.forms.iter().enumerate() {
-            let (_, constant) = self.kets.affine(*form)?;
-            mean.push(constant.value);
-            mean_errors.push(constant.error);
-            method = method.max(constant.method);
-            for (j, other) in group.forms[..=k].iter().enumerate() {
-                let number = self.form_covariance(*form, *other)?;
-                if self.is_lost_to_rounding(*form, *other, number.value) {
-                    return None;
-                }
-                (covariance[k][j], covariance[j][k]) = (number.value, number.value);
-                (errors[k][j], errors[j][k]) = (number.error, number.error);
-                method = method.max(number.method);
-            }
-        }
-        let shift = |leaf: &LeafId| -> Vec<f64> {
-            let of = |form: &KetId| {
-                self.others(*form).iter().find(|(own, _)| own == leaf).map_or(0.0, |(_, c)| c.value)
-            };
-            group.forms.iter().map(of).collect()
-        };
-        let shifts = group.others.iter().map(shift).collect();
-        let law = Normal::new(mean, covariance);
-        let mut known = Known { law, mean_errors, errors, method, shifts };
-        let gap = known.gap();
-        if (DEPENDENT..CLOSE).contains(&gap) {
-            // that sums are rounded counts there
-            for (k, row) in known.errors.iter_mut().enumerate() {
-                for (j, error) in row.iter_mut().enumerate().filter(|(j, _)| *j != k) {
-                    *error = error.max(f64::EPSILON * known.law.covariance(k, j).abs());
-                }
-            }
-        }
-        Some(known)
-    }
-
     /// Averages over initial entries that are not Gaussian, one after the other; given them the rest is Gaussian.
-    fn over_others(
+    pub(super) fn over_others(
         &mut self,
         group: &Group,
         law: &Normal,
@@ -373,40 +274,6 @@ impl Leaves<'_> {
             hidden = hidden.max(self.compiled(*tree).many(&along, &mut scratch).1);
         }
         hidden
-    }
-
-    /// What the errors of means and covariances do to first order: a bound where that is small, else by differences.
-    fn carried(&mut self, group: &Group, known: &Known, found: &Found) -> Option<f64> {
-        let bound = SLOPE * known.relative_error() * found.size;
-        if bound <= (SMALL * found.size).max(found.error) {
-            return Some(bound);
-        }
-        let mut total = 0.0;
-        let count = group.forms.len();
-        // numbers that are nearly dependent stay so
-        let gap = known.gap();
-        let step_of = if gap > DEPENDENT { STEP * gap } else { STEP };
-        let size = |k: usize| known.law.covariance(k, k).max(0.0);
-        let mut add = |law: Normal, step: f64, error: f64| -> Option<()> {
-            let moved = self.over_others(group, &law, &known.shifts, ROUGH)?;
-            total += (moved.value - found.value).abs() / step * error;
-            Some(())
-        };
-        for k in 0..count {
-            if known.mean_errors[k] > 0.0 {
-                let step = step_of * (size(k).sqrt() + known.law.mean(k).abs());
-                add(known.law.with_mean(k, step), step, known.mean_errors[k])?;
-            }
-            for j in 0..=k {
-                let (error, scale) = (known.errors[k][j], (size(k) * size(j)).sqrt());
-                if error > 0.0 && scale > 0.0 {
-                    let towards = if k == j { 1.0 } else { -known.law.covariance(k, j).signum() };
-                    let law = known.law.with_covariance(k, j, step_of * scale * towards);
-                    add(law, step_of * scale, error)?;
-                }
-            }
-        }
-        Some(total)
     }
 
     /// Under a Gaussian law.

@@ -23,6 +23,12 @@ fn smooth_mean(f: impl Fn(f64) -> f64) -> f64 {
     0.01 * (-1200..=1200).map(at).sum::<f64>()
 }
 
+/// The same with fewer points, for means of means.
+fn coarse(f: impl Fn(f64) -> f64) -> f64 {
+    let at = |k: i32| f(0.05 * f64::from(k)) * normal_density(0.05 * f64::from(k));
+    0.05 * (-200..=200).map(at).sum::<f64>()
+}
+
 #[test]
 fn means_over_copies_are_functions_of_one_number() {
     let text = "init W : mat ~ N(0, 1/n);\ninit x, z : vec ~ N(0, 1);\n\
@@ -109,4 +115,42 @@ fn tables_reach_as_far_as_their_number() {
     let known =
         [("y", smooth_mean(y)), ("ys", smooth_mean(|z| y(z) * s(z))), ("p", smooth_mean(p))];
     assert_exact(text, &known);
+}
+
+#[test]
+fn tables_know_what_a_change_of_sign_does() {
+    // odd by the signs of x[b] and q[c]; even by that of x[b]; neither, because a mean of p is not 0
+    let text = "init W : mat ~ N(0, 1/n);\ninit x, q : vec ~ N(0, 1);\ninit p : vec ~ N(0.5, 1);\n\
+                let o[a] = mean[b, c](tanh(x[a] + x[b] * q[c]));\nlet e[a] = mean[b](exp(-(x[a] * x[b] + x[b]^2 / 2)^2));\n\
+                let m[a] = mean[b](tanh(x[a] * p[b] + 1));\nlet h = W @ o;\n\
+                let g = W @ x;\nlet s[a] = mean[b, c](tanh(g[a] + x[b] * q[c]));\noutput avg(x * (W.T @ s)) as \"slope\";\n\
+                output avg(o) as \"o\", avg(o * x) as \"ox\", avg(o^2 * x) as \"oox\", avg(e * x) as \"ex\", avg(e) as \"e\",\n\
+                avg(m) as \"m\", avg(m * x) as \"mx\", avg(h^2) as \"hh\";";
+    let o = |u: f64| coarse(|p| coarse(|q| libm::tanh(u + p * q)));
+    let e = |u: f64| smooth_mean(|w| libm::exp(-(u * w + 0.5 * w * w).powi(2)));
+    let m = |u: f64| smooth_mean(|w| libm::tanh(u * (0.5 + w) + 1.0));
+    let found = limits_by(text, 256, Rungs::Exact);
+    for name in ["o", "oox", "ex"] {
+        assert_eq!(found[name], (0.0, 0.0), "{name} is 0 by symmetry");
+    }
+    let known = [
+        ("o", 0.0),
+        ("oox", 0.0),
+        ("ex", 0.0),
+        ("ox", coarse(|u| u * o(u))),
+        ("slope", coarse(|u| u * o(u))), // by Stein's lemma
+        ("hh", coarse(|u| o(u).powi(2))),
+        ("e", smooth_mean(e)),
+        ("m", smooth_mean(m)),
+        ("mx", smooth_mean(|u| u * m(u))),
+    ];
+    assert_exact(text, &known);
+}
+
+#[test]
+fn functions_make_errors_of_tables_larger() {
+    // E exp(t w) = e^(t²/2), so the logarithm is t²/2 and loses six digits
+    let text = "init x : vec ~ N(0, 1);\nlet y[a] = mean[b](exp(x[a] * x[b] / 1000));\noutput avg(2e6 * log(y));";
+    let (value, error) = limits_by(text, 256, Rungs::Exact)["avg(2e6 * log(y))"];
+    assert!((value - 1.0).abs() <= error && error < 1e-6, "{value} ± {error:e}");
 }

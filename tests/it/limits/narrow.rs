@@ -146,7 +146,8 @@ fn tables_are_as_steep_as_their_functions() {
 
 #[test]
 fn powers_have_their_mass_far_out() {
-    let text = "init x : vec ~ N(0, 1);\noutput avg(relu(x)^80) as \"power\", avg(softplus(1000 * (x - 10))) as \"tail\";";
+    let text = "init x : vec ~ N(0, 1);\noutput avg(relu(x)^80) as \"power\", avg(softplus(1000 * (x - 10))) as \"tail\",\n\
+                avg(relu(tanh(x - 11))) as \"beyond\";";
     let odd = (1..80).step_by(2).map(f64::from).product::<f64>();
     // E (x − 10)₊ = φ(10) − 10 Φ(−10), and π²/6 φ(10)/k² more
     let tail = 1000.0 * (normal_density(10.0) - 10.0 * normal_cdf(-10.0))
@@ -154,6 +155,13 @@ fn powers_have_their_mass_far_out() {
     let found = limits_by(text, 256, Rungs::Exact);
     assert!((found["power"].0 / (0.5 * odd) - 1.0).abs() < 1e-12, "{:?}", found["power"]);
     assert!((found["tail"].0 / tail - 1.0).abs() < 1e-7, "{:?} {tail}", found["tail"]);
+    // by Simpson's rule; nothing is left up to ten deviations
+    let at = |k: i32| {
+        let (x, weight) = (1e-3 * f64::from(k), f64::from(if k % 2 == 0 { 2 } else { 4 }) / 3.0);
+        1e-3 * weight * libm::tanh(x) * normal_density(11.0 + x)
+    };
+    let beyond: f64 = (0..5000).map(at).sum();
+    assert!((found["beyond"].0 / beyond - 1.0).abs() < 1e-9, "{:?} {beyond}", found["beyond"]);
 }
 
 #[test]
@@ -175,9 +183,13 @@ fn what_rounding_hides_is_refused() {
     let (value, error) = limits_by(&nearly(1e3), 256, Rungs::Exact)["avg(step(w) * step(-x))"];
     let known = libm::atan(1e-3) / (2.0 * PI);
     assert!((value - known).abs() <= error && error < 1e-9 * known, "{value} ± {error:e}, {known}");
-    let (checked, _) = check(&nearly(1e7)).expect("it is a program");
-    let options = LimitOptions { rungs: Rungs::Exact, ..LimitOptions::default() };
-    assert!(evaluate(&checked.facts.leading, &options).is_err());
+    // three numbers, of which each two are not nearly dependent
+    let three = "init x, z, v : vec ~ N(0, 1);\nlet w = x + z + v / 1e7;\noutput avg(1e7 * abs(tanh(w) * z - x * w));";
+    for text in [&nearly(1e7), three] {
+        let (checked, _) = check(text).expect("it is a program");
+        let options = LimitOptions { rungs: Rungs::Exact, ..LimitOptions::default() };
+        assert!(evaluate(&checked.facts.leading, &options).is_err(), "{text}");
+    }
 }
 
 #[test]
