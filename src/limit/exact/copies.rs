@@ -4,7 +4,7 @@
 //! others, of ψ with a constant in the place of u. Copies that are averaged are leaves of their own there, independent of each other.
 
 use super::integral::REACH;
-use super::ket::{Argument, Atom, Factor, KetId, LeafId, Monomial};
+use super::ket::{Argument, Atom, Factor, KetId, Kets, LeafId, Monomial};
 use super::leaves::{Leaf, Leaves};
 use super::number::{Method, Number};
 use super::tree::{Compiled, Parity, Tree, TreeId, Trees};
@@ -27,7 +27,7 @@ const NARROW: f64 = 0.05;
 /// Values in order, and weights.
 type Points = Vec<(f64, f64)>;
 /// A function of forms on copies.
-type Composed = (TreeId, Vec<Argument>);
+pub(super) type Composed = (TreeId, Vec<Argument>);
 
 /// One function of a product.
 struct Function {
@@ -233,7 +233,7 @@ impl Leaves<'_> {
             factors.push((self.kets.trees.with(*tree, *part, own), arguments.clone(), *power));
         }
         for factor in averaged {
-            let (tree, arguments) = self.on_slot(factor)?;
+            let (tree, arguments) = self.kets.function_of_factor(*factor)?;
             factors.push((tree, arguments, factor.power));
         }
         let of = |own: &Self, flipped: &dyn Fn(usize) -> bool| {
@@ -244,7 +244,7 @@ impl Leaves<'_> {
         };
         let mut centred = slots.to_vec();
         for (form, slot) in factors.iter().flat_map(|(_, arguments, _)| arguments) {
-            if self.kets.affine(*form)?.1.value != 0.0 {
+            if !self.kets.is_centred(*form) {
                 centred.retain(|own| own != slot);
             }
         }
@@ -254,24 +254,6 @@ impl Leaves<'_> {
             })
         });
         Some(choices.into_iter().find(|parity| *parity != Parity::None).unwrap_or(Parity::None))
-    }
-
-    /// A factor as a function of forms on copies; `None` for δ.
-    fn on_slot(&mut self, factor: &Factor) -> Option<Composed> {
-        let slot = factor.slot;
-        let one = |own: &mut Self, form| (own.kets.trees.argument(0), vec![(form, slot)]);
-        Some(match self.kets.atom(factor.atom).clone() {
-            Atom::Leaf(leaf) => {
-                let form = self.kets.leaf(leaf);
-                one(self, form)
-            }
-            Atom::Form(form) => one(self, form),
-            Atom::Function(tree, forms) => {
-                (tree, forms.into_iter().map(|form| (form, slot)).collect())
-            }
-            Atom::Mixed(tree, own) => (tree, own),
-            Atom::Delta(_) => return None,
-        })
     }
 
     /// Means and deviations of forms.
@@ -328,7 +310,7 @@ impl Leaves<'_> {
             }
         }
         for factor in averaged {
-            let (tree, arguments) = self.on_slot(factor)?;
+            let (tree, arguments) = self.kets.function_of_factor(*factor)?;
             let own = self.with_copies(tree, &arguments)?;
             for _ in 0..factor.power {
                 product = self.kets.product(product, own)?;
@@ -360,6 +342,25 @@ impl Leaves<'_> {
 
     fn copy(&mut self, leaf: LeafId, slot: usize) -> LeafId {
         self.id(Leaf::Copy { leaf, slot })
+    }
+}
+
+impl Kets {
+    /// A factor without its power; `None` for δ.
+    pub(super) fn function_of_factor(&mut self, factor: Factor) -> Option<Composed> {
+        let slot = factor.slot;
+        Some(match self.atom(factor.atom).clone() {
+            Atom::Leaf(leaf) => (self.trees.argument(0), vec![(self.leaf(leaf), slot)]),
+            Atom::Form(form) => (self.trees.argument(0), vec![(form, slot)]),
+            Atom::Function(tree, own) => (tree, own.into_iter().map(|form| (form, slot)).collect()),
+            Atom::Mixed(tree, own) => (tree, own),
+            Atom::Delta(_) => return None,
+        })
+    }
+
+    /// Whether a form has no constant.
+    pub(super) fn is_centred(&self, form: KetId) -> bool {
+        self.affine(form).is_some_and(|(_, constant)| constant.value == 0.0)
     }
 }
 

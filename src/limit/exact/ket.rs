@@ -291,14 +291,7 @@ impl Kets {
     }
 
     fn factor_tree(&mut self, factor: Factor, arguments: &mut Vec<Argument>) -> Option<TreeId> {
-        let slot = factor.slot;
-        let (tree, own) = match self.atom(factor.atom).clone() {
-            Atom::Leaf(leaf) => (self.trees.argument(0), vec![(self.leaf(leaf), slot)]),
-            Atom::Form(form) => (self.trees.argument(0), vec![(form, slot)]),
-            Atom::Function(tree, own) => (tree, own.into_iter().map(|form| (form, slot)).collect()),
-            Atom::Mixed(tree, own) => (tree, own),
-            Atom::Delta(_) => return None,
-        };
+        let (tree, own) = self.function_of_factor(factor)?;
         let trees: Option<Vec<TreeId>> =
             own.into_iter().map(|own| self.argument(own, arguments)).collect();
         let tree = self.trees.with_arguments(tree, &trees?);

@@ -180,8 +180,8 @@ impl Leaves<'_> {
 
     /// Whether a group changes its sign with all its symbols.
     fn is_odd(&self, group: &Group) -> bool {
-        let centred = |form: &KetId| self.kets.affine(*form).is_some_and(|(_, c)| c.value == 0.0);
-        group.forms.iter().all(centred) && self.parity(group) == Parity::Odd
+        group.forms.iter().all(|form| self.kets.is_centred(*form))
+            && self.parity(group) == Parity::Odd
     }
 
     /// What happens when all forms change their signs.

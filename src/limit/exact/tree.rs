@@ -63,7 +63,7 @@ impl Parity {
 
     /// Of a power with a whole exponent.
     pub(super) fn to_the(self, power: u32) -> Self {
-        if self == Self::Odd && power % 2 == 0 { Self::Even } else { self }
+        if self == Self::Odd && power.is_multiple_of(2) { Self::Even } else { self }
     }
 
     fn of_derivative(self) -> Self {
