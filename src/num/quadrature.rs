@@ -10,7 +10,7 @@ pub const RULE: usize = 21;
 pub const POINTS: usize = 24;
 
 /// Nodes of the 21-point Kronrod rule; every second is one of the 10-point Gauss rule.
-const NODES: [f64; RULE] = both_sides(
+pub const NODES: [f64; RULE] = both_sides(
     [
         0.995_657_163_025_808_1,
         0.973_906_528_517_171_7,

@@ -5,7 +5,7 @@ use crate::codegen::simd;
 use crate::ir::range::Range;
 use crate::ir::{Prim, Real};
 use crate::num::chebyshev::Chebyshev;
-use crate::num::quadrature::{POINTS, RULE};
+use crate::num::quadrature::{NODES, POINTS, RULE};
 use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,6 +14,10 @@ use std::rc::Rc;
 pub(super) const AT_REST: f64 = 37.0;
 /// Changes of a function, relative to 1 or to its size, that need not be seen.
 const UNSEEN: f64 = 1e-13;
+/// Powers from this one on are narrow where their argument is largest.
+const HIGH: i64 = 8;
+/// An argument that is this far from a line, relative to its range, may be larger between points.
+const BENT: f64 = 1e-3;
 
 /// A tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -410,7 +414,7 @@ impl Compiled {
                 }
                 Step::Apply(op, [a, ..], 1) => {
                     simd::apply(*op, &before[*a], out);
-                    hidden = hidden.max(change_unseen(*op, out));
+                    hidden = hidden.max(change_unseen(*op, &before[*a], out));
                 }
                 Step::Apply(op, at, count) => {
                     *out = std::array::from_fn(|k| op.eval(&at.map(|j| before[j][k])[..*count]));
@@ -427,16 +431,33 @@ pub(super) fn rests(op: Prim) -> bool {
 }
 
 /// How much a function may change between points of a panel where it seems not to.
-fn change_unseen(op: Prim, y: &[f64; POINTS]) -> f64 {
-    if !rests(op) {
+fn change_unseen(op: Prim, x: &[f64; POINTS], y: &[f64; POINTS]) -> f64 {
+    let is_high = matches!(op, Prim::Pow(p) if p >= HIGH.into());
+    if !rests(op) && !is_high {
         return 0.0;
     }
-    // with the ends of the panel; all these functions are monotone
-    let (within, seen) = (Range::of(y), Range::of(&y[..RULE]));
+    // with the ends of the panel, and what the argument may reach between points; all these functions are monotone, or even
+    let (mut within, seen) = (Range::of(y), Range::of(&y[..RULE]));
+    let (reached, beyond) = (Range::of(x), bend(x));
+    if beyond > BENT * reached.width() {
+        let ends = [reached.lo - beyond, reached.hi + beyond].map(|end| op.eval(&[end]));
+        within = Range::of(&[within.lo, within.hi, ends[0], ends[1]]);
+    }
     let largest = seen.lo.abs().max(seen.hi.abs());
     let change = y[..RULE].windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
     // from one point to the next it may come back in a function of this one
-    let jumps = change > 0.5 * within.width() && change > 0.1 * largest;
+    let jumps = rests(op) && change > 0.5 * within.width() && change > 0.1 * largest;
     let missed = within.width() > 4.0 * seen.width() || jumps;
     if missed && within.width() > UNSEEN * largest.max(1.0) { within.width() } else { 0.0 }
+}
+
+/// How far the points of a panel are at most from lines through their neighbours; about four times as far as a smooth function
+/// goes beyond its largest value there.
+fn bend(x: &[f64; POINTS]) -> f64 {
+    let mut most = 0.0_f64;
+    for k in 1..RULE - 1 {
+        let along = (NODES[k] - NODES[k - 1]) / (NODES[k + 1] - NODES[k - 1]);
+        most = most.max((x[k] - x[k - 1] - along * (x[k + 1] - x[k - 1])).abs());
+    }
+    most
 }
