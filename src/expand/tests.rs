@@ -97,6 +97,9 @@ fn batches_are_rows_counted_round_or_factors() {
     assert_same("optimizer sgd(lr = 0.5); batch (1, start = 3 * t);", &by_hand(DESCENT, rows));
     let next = "let s = mod(2 * t, 4); let a = y[s..s + 2]; let b = ys[s..s + 2]; let loss = sum((a - b)^2) / 2;";
     assert_same("optimizer sgd(lr = 0.5); batch (2);", &by_hand(DESCENT, next));
+    let round = "let r = mod(3 * t, 4); let s = mod(r + 1, 4); let u = mod(r + 2, 4);
+        let loss = ((y[r] - ys[r])^2 + (y[s] - ys[s])^2 + (y[u] - ys[u])^2) / 2;";
+    assert_same("optimizer sgd(lr = 0.5); batch (3);", &by_hand(DESCENT, round));
     let mask = "let loss = (y[0] - ys[0])^2 / 2 + (y[2] - ys[2])^2;";
     let items = "optimizer sgd(lr = 0.5); batch (mask = [1, 0, 2, 0]);";
     assert_same(items, &by_hand(DESCENT, mask));

@@ -122,18 +122,16 @@ impl Expander<'_> {
                 stmts
             }
             Some(Batch::Slice { size, start }) => {
-                let (from, some) = (part("from"), part("batch_targets"));
-                let at = size.span;
+                let some = part("batch_targets");
                 let start_text = if start.is_some() { "_start" } else { "t * _size" };
                 let mut holes = vec![("_size", size)];
                 holes.extend(start.as_ref().map(|start| ("_start", start)));
-                let text = format!("let {from} = mod({start_text}, len({targets}));");
-                let mut stmts = quote(&text, at, &holes);
+                let mut stmts = Vec::new();
                 let arrays = self.arrays(training, "batch_");
                 let slices = whole.iter().zip(&arrays).chain([(&targets, &some)]);
                 for (array, slice) in slices {
-                    let text = format!("let {slice} = {array}[{from}..{from} + _size];");
-                    stmts.extend(quote(&text, at, &[("_size", size)]));
+                    let text = format!("let {slice} = cycle({array}, {start_text}, _size);");
+                    stmts.extend(quote(&text, size.span, &holes));
                 }
                 stmts.extend(self.predict(training, &prediction, &arrays));
                 let value = Self::total_loss(training, &prediction, &some);

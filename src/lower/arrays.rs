@@ -1,4 +1,4 @@
-//! Forms on whole arrays: sums over all static axes, means over width axes, one entry more, sizes.
+//! Forms on whole arrays: sums over all static axes, means over width axes, one entry more, entries counted round, sizes.
 
 use super::Lowerer;
 use super::number::Num;
@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::syntax::ast;
 
 /// Their names.
-pub(super) const FORMS: &[&str] = &["sum", "row", "col", "all", "append", "len", "mod"];
+pub(super) const FORMS: &[&str] = &["sum", "row", "col", "all", "append", "cycle", "len", "mod"];
 
 impl Lowerer<'_> {
     /// A call of one of [`FORMS`].
@@ -21,8 +21,10 @@ impl Lowerer<'_> {
             ("col", [at]) => self.mean_along(&at.val, 0, span),
             ("all", [at]) => self.mean_of_all(&at.val, span),
             ("append", [array, entry]) => self.appended(array, entry, span),
+            ("cycle", [array, from, count]) => self.cycled(array, from, count, span),
             ("len", [at]) => self.length(at),
             ("mod", [a, b]) => self.remainder(a, b),
+            ("cycle", _) => self.arity(name, span, "3", args.len()),
             ("append" | "mod", _) => self.arity(name, span, "2", args.len()),
             _ => self.arity(name, span, "1", args.len()),
         }
@@ -93,16 +95,61 @@ impl Lowerer<'_> {
         Value::Tensor(Val::bare(node, shape.stat.len(), shape.width))
     }
 
+    /// `cycle(x, from, count)`: so many entries along the first static axis, the first one behind the last.
+    fn cycled(&mut self, array: &At, from: &At, count: &At, span: Span) -> Value {
+        let val = &array.val;
+        let Some(axis) = val.bare_stat().first().copied() else {
+            return self.without_axes(array.span);
+        };
+        let size = self.ir.shape(val.node).stat[axis];
+        let (Some(from), Some(many)) = (self.known_integer(from), self.known_integer(count)) else {
+            return Value::Error;
+        };
+        let Some(many) = usize::try_from(many).ok().filter(|many| (1..=size).contains(many)) else {
+            let problem = self
+                .problem(codes::SIZE_OUT_OF_RANGE, count.span)
+                .here(format!("this is {many}"))
+                .note(format!("expected: a size from 1 to {size}, the number of rows"));
+            return self.fail(problem);
+        };
+        let from = usize::try_from(from.rem_euclid(size as i64)).unwrap_or(0);
+        self.ir.here = Some(span);
+        if from + many <= size {
+            let node = self.ir.slice(val.node, axis, from, from + many);
+            return Value::Tensor(Val { node, known: None, ..val.clone() });
+        }
+        let places = (from..from + many).map(|at| at % size);
+        let entries = places.map(|at| self.ir.index(val.node, axis, at)).collect();
+        let node = self.ir.stack(entries);
+        let mut stat = val.stat.clone();
+        let moved = stat.remove(axis);
+        stat.insert(0, moved);
+        Value::Tensor(Val { node, stat, width: val.width.clone(), known: None })
+    }
+
+    /// An integer known at compile time, or a diagnostic.
+    fn known_integer(&mut self, at: &At) -> Option<i64> {
+        let index = at.val.known.and_then(Num::as_index);
+        if index.is_none() {
+            let problem = self
+                .problem(codes::NOT_AN_INTEGER, at.span)
+                .here("this must be an integer known at compile time");
+            self.diags.push(problem);
+        }
+        index
+    }
+
+    fn without_axes(&mut self, span: Span) -> Value {
+        let problem = self.problem(codes::SHAPE_OF_SCALAR, span).here("this has no static axes");
+        self.fail(problem)
+    }
+
     /// `len(x)`: the size of the first static axis.
     fn length(&mut self, at: &At) -> Value {
         let axis = at.val.bare_stat().first().copied();
         match axis.map(|axis| self.ir.shape(at.val.node).stat[axis]) {
             Some(size) => self.integer(size as i64),
-            None => {
-                let problem =
-                    self.problem(codes::SHAPE_OF_SCALAR, at.span).here("this has no static axes");
-                self.fail(problem)
-            }
+            None => self.without_axes(at.span),
         }
     }
 

@@ -89,7 +89,7 @@ impl Lowerer<'_> {
                 None => Value::Error,
             },
             "shape" => self.shape_of(args, span),
-            "sum" | "row" | "col" | "all" | "append" | "len" | "mod" => {
+            "sum" | "row" | "col" | "all" | "append" | "cycle" | "len" | "mod" => {
                 self.array_form(name, args, span)
             }
             "csv" | "npy" => {
