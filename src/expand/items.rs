@@ -7,6 +7,8 @@ use super::{Expander, meant};
 use crate::diag::codes;
 use crate::source::Span;
 use crate::syntax::ast::{Arg, ArgValue, Expr, ExprKind, Name, Row, Stmt, StmtKind};
+use num_rational::Ratio;
+use num_traits::{One, Zero};
 
 /// The items that there are.
 const ITEMS: &[&str] = &[
@@ -235,7 +237,7 @@ impl Expander<'_> {
             "clip" => "clip 1;",
             "schedule" => "schedule 0.9^t;",
             "batch" => "batch (8, start = 8 * t);",
-            "sigma" => "sigma { W: 1.4; };",
+            "sigma" => "sigma { W: 1.4; }",
             "loss" => "loss square;",
             _ => "optimizer adam(lr = 0.1);",
         };
@@ -248,7 +250,26 @@ impl Expander<'_> {
         if item.value.is_none() {
             self.wrong_item(item.word.span, "a value is missing", &item.word.text);
         }
-        item.value.cloned()
+        let value = item.value?;
+        self.sensible(&item.word.text, value)?;
+        Some(value.clone())
+    }
+
+    /// Reports a value that is known here and makes no sense.
+    fn sensible(&mut self, word: &str, value: &Expr) -> Option<()> {
+        let Some(x) = self.consts.exact(value) else { return Some(()) };
+        let (zero, one) = (Ratio::zero(), Ratio::one());
+        let (good, allowed) = match word {
+            "steps" => (x >= zero && x.is_integer(), "steps are counted: 0, 1, …"),
+            "clip" => (x > zero, "a threshold is larger than 0"),
+            "weight_decay" => ((zero..=one).contains(&x), "a decay λ is from 0 to 1"),
+            "sigma" => (x >= zero, "a scale is at least 0"),
+            _ => (true, ""),
+        };
+        if !good {
+            self.wrong_item(value.span, &format!("this is {x}; {allowed}"), word);
+        }
+        good.then_some(())
     }
 
     /// One value for each parameter: the item's, unless a row has another.
@@ -261,7 +282,8 @@ impl Expander<'_> {
         if item.value.is_none() && item.rows.is_empty() {
             self.value(&item)?;
         }
-        let mut values = vec![item.value.cloned(); params.len()];
+        let common = if item.value.is_some() { Some(self.value(&item)?) } else { None };
+        let mut values = vec![common; params.len()];
         for row in item.rows {
             let place = params.iter().position(|weight| weight.name.text == row.name.text);
             let Some(place) = place else {
@@ -272,6 +294,7 @@ impl Expander<'_> {
                 self.wrong_item(row.name.span, "one value is needed", &item.word.text);
                 return None;
             };
+            self.sensible(&item.word.text, value)?;
             values[place] = Some(value.clone());
         }
         Some(values)

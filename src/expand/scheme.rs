@@ -5,8 +5,9 @@
 
 use super::net::Weight;
 use super::{Expander, exact, meant};
-use crate::diag::codes;
+use crate::diag::{Code, Diagnostic, codes};
 use crate::ir::Exponent;
+use crate::resolve::suggest;
 use crate::source::Span;
 use crate::syntax::ast::{Arg, ArgValue, Expr, ExprKind, Row};
 use num_traits::Zero;
@@ -67,14 +68,14 @@ impl Expander<'_> {
         let given = self.settings.parametrization.clone();
         let from_command = given.as_deref().map(|text| (text, exact::expression(text)));
         let family = match (&from_command, value) {
-            (Some((text, Some(expr))), _) => Some(self.family(expr, at, text)?),
+            (Some((text, Some(expr))), _) => Some(self.family(expr, text, None)?),
             (Some((text, None)), _) => {
-                self.unknown_family(at, text);
+                self.unknown_family("", text, None);
                 return None;
             }
             (None, Some(expr)) => {
                 let text = self.sources.text(expr.span).to_owned();
-                Some(self.family(expr, expr.span, &text)?)
+                Some(self.family(expr, &text, Some(expr.span))?)
             }
             (None, None) => None,
         };
@@ -105,36 +106,57 @@ impl Expander<'_> {
         Some(scheme)
     }
 
-    fn family(&mut self, expr: &Expr, at: Span, text: &str) -> Option<Family> {
-        let family = match &expr.kind {
-            ExprKind::Name(name) => match name.as_str() {
-                "mup" => Some(Family::Mup),
-                "ntp" => Some(Family::Ntp),
-                "sp" => Some(Family::Sp),
-                _ => None,
+    /// A family by its text, at a place of the program or on the command line.
+    fn family(&mut self, expr: &Expr, text: &str, at: Option<Span>) -> Option<Family> {
+        let (name, args): (&str, &[Arg]) = match &expr.kind {
+            ExprKind::Name(name) => (name, &[]),
+            ExprKind::Call { callee, args } => match &callee.kind {
+                ExprKind::Name(name) => (name, args),
+                _ => ("", &[]),
             },
-            ExprKind::Call { callee, args } if matches!(&callee.kind, ExprKind::Name(name) if name == "ups") => {
-                match args.as_slice() {
-                    [Arg { name: None, value: ArgValue::Expr(s) }] => {
-                        self.consts.exponent(s).map(Family::Ups)
-                    }
-                    _ => None,
-                }
-            }
+            _ => ("", &[]),
+        };
+        let s = match args {
+            [Arg { name: None, value: ArgValue::Expr(s) }] => self.consts.exponent(s),
             _ => None,
         };
-        if family.is_none() {
-            self.unknown_family(at, text);
+        let between = Exponent::zero()..=Exponent::new(1, 2);
+        match (name, args, s) {
+            ("mup", [], _) => Some(Family::Mup),
+            ("ntp", [], _) => Some(Family::Ntp),
+            ("sp", [], _) => Some(Family::Sp),
+            ("ups", _, Some(s)) if between.contains(&s) => Some(Family::Ups(s)),
+            ("ups", [arg], Some(s)) => {
+                let at = at.map(|_| arg.value.span());
+                let problem = self.family_problem(codes::ITEM_VALUE, text, at);
+                let problem = problem.here(format!("this is {s}"));
+                self.fail(problem.help("s is from 0 to 1/2: write for example `ups(1/4)`"));
+                None
+            }
+            _ => {
+                self.unknown_family(name, text, at);
+                None
+            }
         }
-        family
     }
 
-    fn unknown_family(&mut self, at: Span, text: &str) {
-        let problem = self
-            .problem(codes::UNKNOWN_PARAMETRIZATION, at)
-            .here(format!("`{text}` is no parametrization"))
-            .help("there are `mup`, `ntp`, `sp`, `ups(s)` with an exact s from 0 to 1/2, and tables `{ W: a = 0, b = 1/2, c = 1, d = 1; … }`");
-        self.fail(problem);
+    fn unknown_family(&mut self, name: &str, text: &str, at: Option<Span>) {
+        let known = ["mup", "ntp", "sp", "ups"];
+        let near = suggest::nearest(name, known).filter(|near| *near != name);
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "there are `mup`, `ntp`, `sp`, `ups(s)` with an exact s from 0 to 1/2, and tables `{ W: a = 0, b = 1/2, c = 1, d = 1; … }`".to_owned(),
+        };
+        let problem = self.family_problem(codes::UNKNOWN_PARAMETRIZATION, text, at);
+        self.fail(problem.here(format!("`{text}` is no parametrization")).help(help));
+    }
+
+    fn family_problem(&self, code: Code, text: &str, at: Option<Span>) -> Diagnostic {
+        match at {
+            Some(at) => self.problem(code, at),
+            None => Diagnostic::without_place(code, code.title())
+                .note(format!("found:    --parametrization {text}")),
+        }
     }
 
     fn row(&mut self, params: &[Weight], row: &Row, scheme: &mut Scheme) -> Option<()> {
@@ -152,12 +174,20 @@ impl Expander<'_> {
                 ArgValue::Range(_) => None,
             };
             let (Some(which), Some(exponent)) = (which, exponent) else {
-                let problem = self.problem(codes::NOT_AN_EXPONENT, arg.value.span());
-                let problem = problem.here("an exact rational is needed").help(format!(
-                    "write `{} = 1/2` with one of {}",
-                    letters[0],
-                    letters.join(", ")
-                ));
+                let place = arg.name.as_ref().map_or(arg.value.span(), |name| name.span);
+                let letters = letters.join(", ");
+                let name = &row.name.text;
+                let problem = match which {
+                    Some(_) => self
+                        .problem(codes::NOT_AN_EXPONENT, arg.value.span())
+                        .here("an exact rational is needed")
+                        .help(format!("write `{letter} = 1/2`")),
+                    None => Diagnostic::new(codes::NOT_AN_EXPONENT, place, "unknown exponent")
+                        .here(format!("`{name}` has no such exponent"))
+                        .help(format!(
+                            "write for example `{name}: a = 1/2`, with one of {letters}"
+                        )),
+                };
                 self.fail(problem);
                 return None;
             };
