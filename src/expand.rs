@@ -69,6 +69,7 @@ pub fn expand(
         consts: exact::Consts::of(&program, &settings.constants),
         nets: BTreeMap::new(),
         optimizers: BTreeMap::new(),
+        broken: Vec::new(),
         plans: BTreeMap::new(),
         written: Vec::new(),
         asked: Vec::new(),
@@ -90,6 +91,8 @@ struct Expander<'a> {
     consts: exact::Consts,
     nets: BTreeMap<String, Net>,
     optimizers: BTreeMap<String, Optimizer>,
+    /// Optimizers in which a mistake was reported.
+    broken: Vec<String>,
     /// How each network is trained; `None` where a mistake was reported.
     plans: BTreeMap<String, Option<Rc<Plan>>>,
     /// Optimizers whose block has been written, and networks whose parameters have.

@@ -57,6 +57,7 @@ impl Expander<'_> {
             [_] => None,
         };
         let (Some((update, body)), None) = (updates.into_iter().next(), lacks) else {
+            self.broken.push(name.text.clone());
             let problem = self
                 .problem(codes::OPTIMIZER_BODY, name.span)
                 .here(lacks.unwrap_or_default())
@@ -66,6 +67,7 @@ impl Expander<'_> {
         let counts: Vec<usize> =
             returned(&body.stmts).iter().map(|value| values(value).len()).collect();
         if counts.iter().any(|count| *count != counts[0] || *count > 2) {
+            self.broken.push(name.text.clone());
             let problem = self
                 .problem(codes::OPTIMIZER_BODY, name.span)
                 .here("its `update` returns different numbers of values")
@@ -118,6 +120,9 @@ impl Expander<'_> {
             _ => ("", &[]),
         };
         let at = value.map_or(at, |value| value.span);
+        if self.broken.iter().any(|broken| broken == name) {
+            return None;
+        }
         if !self.optimizers.contains_key(name) {
             self.library_optimizers();
         }

@@ -26,9 +26,11 @@ impl Lowerer<'_> {
                 }
             }
             Target::Name { name, indices } => {
-                let value = self.target_value(indices, value);
-                if let (Some(ty), Value::Tensor(val)) = (ty, &value) {
-                    self.check_annotation(ty, val, name.span);
+                let mut value = self.target_value(indices, value);
+                if let (Some(ty), Value::Tensor(val)) = (ty, &value)
+                    && !self.holds(ty, val, name.span)
+                {
+                    value = Value::Error;
                 }
                 let declared = ty.and_then(|ty| self.declared_scale(ty));
                 self.bind_value(name, value, how);
@@ -231,14 +233,16 @@ impl Lowerer<'_> {
         }
     }
 
-    pub(super) fn check_annotation(&mut self, ty: &ast::Type, val: &Val, span: Span) {
+    /// Whether an annotation holds; reports if not.
+    pub(super) fn holds(&mut self, ty: &ast::Type, val: &Val, span: Span) -> bool {
         let sizes: Option<Vec<usize>> =
             ty.sizes.iter().map(|size| self.static_size(size)).collect();
-        let (Some(sizes), Some(width)) = (sizes, kind_width(ty.kind)) else { return };
+        let (Some(sizes), Some(width)) = (sizes, kind_width(ty.kind)) else { return false };
         // axes of index variables around a call belong to the caller
         let shape = self.ir.shape(val.node);
         let own: Vec<usize> = val.bare_stat().into_iter().map(|axis| shape.stat[axis]).collect();
-        if own != sizes || val.kind() != width {
+        let holds = own == sizes && val.kind() == width;
+        if !holds {
             let found = type_text(val.kind(), &own);
             let problem = self
                 .problem(codes::ANNOTATION_MISMATCH, ty.span)
@@ -248,6 +252,7 @@ impl Lowerer<'_> {
                 .note(format!("expected: {}", type_text(width, &sizes)));
             self.diags.push(problem);
         }
+        holds
     }
 
     /// The power of n that an annotation states: `vec * n^(-1/2)`; no factor states nothing about a scale.

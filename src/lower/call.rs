@@ -265,8 +265,8 @@ impl Lowerer<'_> {
         let Some(args) = self.positional(name, args, span) else { return Value::Error };
         let mut params = Vec::new();
         for (param, at) in def.params.iter().zip(args) {
-            if let Some(ty) = &param.ty {
-                self.check_annotation(ty, &at.val, at.span);
+            if param.ty.as_ref().is_some_and(|ty| !self.holds(ty, &at.val, at.span)) {
+                return Value::Error;
             }
             let node = self.ir.bind(&param.name.text, param.name.span, at.val.node);
             params.push((param.name.clone(), Value::Tensor(Val { node, ..at.val })));

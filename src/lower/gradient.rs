@@ -154,11 +154,14 @@ impl Lowerer<'_> {
         let node = match adjoint::gradient(&mut self.ir, scalar.node, bind, &placement) {
             Ok(Some(node)) => node,
             Ok(None) => {
-                let warning = self
-                    .problem(codes::GRAD_NO_PATH, span)
-                    .here("the gradient is 0")
-                    .note("`grad` follows paths through this binding only; two bindings of equal value are two");
-                self.diags.push(warning);
+                // a mistake may have cut the path
+                if !self.diags.has_errors() {
+                    let warning = self
+                        .problem(codes::GRAD_NO_PATH, span)
+                        .here("the gradient is 0")
+                        .note("`grad` follows paths through this binding only; two bindings of equal value are two");
+                    self.diags.push(warning);
+                }
                 self.ir.zeros(Shape::new(sizes.clone(), target.width))
             }
             Err(adjoint::NotDifferentiable(node)) => {

@@ -5,9 +5,19 @@
 
 use super::Lowerer;
 use super::scope::{Index, Sort};
-use super::value::{Val, Value};
-use crate::diag::{Diags, codes};
+use super::value::Val;
+use crate::diag::{Diagnostic, Diags, Severity, codes};
 use crate::syntax::ast::{self, ArgValue, Expr, ExprKind, Subscript};
+
+/// What the uses of new index variables tell.
+#[derive(Default)]
+struct Found {
+    sorts: Vec<Option<Sort>>,
+    /// What is wrong with values that they subscript; empty where that was reported.
+    faults: Option<Vec<Diagnostic>>,
+    /// Variables of binders around the place that is searched, which are not in scope.
+    inner: Vec<String>,
+}
 
 impl Lowerer<'_> {
     /// The sorts of new index variables from their uses in `body`; `None` after a diagnostic.
@@ -22,18 +32,21 @@ impl Lowerer<'_> {
                 return None;
             }
         }
-        let mut found: Vec<Option<Sort>> = vec![None; names.len()];
-        while found.iter().any(Option::is_none) {
-            let before = found.clone();
+        let mut found = Found { sorts: vec![None; names.len()], ..Found::default() };
+        while found.sorts.iter().any(Option::is_none) {
+            let before = found.sorts.clone();
+            found.faults = None;
             self.search(names, body, &mut found);
-            if found == before {
+            if found.sorts == before {
                 break;
             }
         }
-        let sorts: Option<Vec<Sort>> = found.iter().copied().collect();
-        if sorts.is_none() {
-            for (name, _) in names.iter().zip(&found).filter(|(_, sort)| sort.is_none()) {
-                self.no_range(name, body);
+        let sorts: Option<Vec<Sort>> = found.sorts.iter().copied().collect();
+        match found.faults {
+            Some(faults) if sorts.is_none() => faults.into_iter().for_each(|f| self.diags.push(f)),
+            _ => {
+                let open = names.iter().zip(&found.sorts).filter(|(_, sort)| sort.is_none());
+                open.for_each(|(name, _)| self.no_range(name, body));
             }
         }
         sorts
@@ -57,7 +70,7 @@ impl Lowerer<'_> {
     }
 
     /// One walk over the body, filling in what can be found.
-    fn search(&mut self, names: &[ast::Name], expr: &Expr, found: &mut [Option<Sort>]) {
+    fn search(&mut self, names: &[ast::Name], expr: &Expr, found: &mut Found) {
         match &expr.kind {
             ExprKind::Index { .. } => self.search_index(names, expr, found),
             ExprKind::Call { callee, args } => {
@@ -72,11 +85,14 @@ impl Lowerer<'_> {
                 if shadowed.is_empty() {
                     self.search(&open, callee, found);
                 }
+                let outer = found.inner.len();
+                found.inner.extend(shadowed);
                 for arg in args {
                     if let ArgValue::Expr(arg) = &arg.value {
                         self.search(&open, arg, found);
                     }
                 }
+                found.inner.truncate(outer);
             }
             ExprKind::Unary { arg, .. }
             | ExprKind::Prime(arg)
@@ -103,7 +119,7 @@ impl Lowerer<'_> {
         }
     }
 
-    fn search_index(&mut self, names: &[ast::Name], expr: &Expr, found: &mut [Option<Sort>]) {
+    fn search_index(&mut self, names: &[ast::Name], expr: &Expr, found: &mut Found) {
         let mut subscripts = Vec::new();
         let base = flatten(expr, &mut subscripts);
         for subscript in &subscripts {
@@ -124,16 +140,26 @@ impl Lowerer<'_> {
             }
             Subscript::Expr(_) | Subscript::Range(_) => None,
         };
-        if !subscripts.iter().any(|subscript| which(subscript).is_some_and(|k| found[k].is_none()))
-        {
+        let is_open = |k: usize| found.sorts[k].is_none();
+        if !subscripts.iter().any(|subscript| which(subscript).is_some_and(is_open)) {
             return;
         }
-        let Some(val) = self.quietly(base, names, found) else { return };
+        let val = match self.quietly(base, names, &found.sorts) {
+            Ok(val) => val,
+            Err(faults) => {
+                // the value may only be wrong because a variable in it is not known yet
+                let open = (0..names.len()).filter(|k| is_open(*k)).map(|k| &names[k].text);
+                if !open.chain(&found.inner).any(|name| mentions(base, name)) {
+                    found.faults.get_or_insert_default().extend(faults);
+                }
+                return;
+            }
+        };
         let sizes = self.ir.shape(val.node).stat.clone();
         let stat = val.bare_stat();
         for (position, subscript) in subscripts.iter().enumerate() {
-            let Some(k) = which(subscript).filter(|k| found[*k].is_none()) else { continue };
-            found[k] = match stat.get(position) {
+            let Some(k) = which(subscript).filter(|k| found.sorts[*k].is_none()) else { continue };
+            found.sorts[k] = match stat.get(position) {
                 Some(axis) => Some(Sort::Static(sizes[*axis])),
                 None if position < stat.len() + val.kind() => Some(Sort::Width),
                 None => None,
@@ -141,8 +167,13 @@ impl Lowerer<'_> {
         }
     }
 
-    /// The value of a subscripted base, without messages; index variables found so far are in scope.
-    fn quietly(&mut self, base: &Expr, names: &[ast::Name], found: &[Option<Sort>]) -> Option<Val> {
+    /// The value of a subscripted base, or its errors; index variables found so far are in scope.
+    fn quietly(
+        &mut self,
+        base: &Expr,
+        names: &[ast::Name],
+        found: &[Option<Sort>],
+    ) -> Result<Val, Vec<Diagnostic>> {
         let mut silent = Diags::default();
         std::mem::swap(self.diags, &mut silent);
         let named = self.named.len();
@@ -154,14 +185,11 @@ impl Lowerer<'_> {
                     this.indices.introduce(index);
                 }
             }
-            this.expr(base)
+            this.tensor(base)
         });
         self.named.truncate(named);
         std::mem::swap(self.diags, &mut silent);
-        match value {
-            Value::Tensor(val) => Some(val),
-            Value::Tuple(_) | Value::Error => None,
-        }
+        value.ok_or_else(|| silent.at_least(Severity::Error).into_list())
     }
 }
 
