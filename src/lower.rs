@@ -60,7 +60,7 @@ pub fn lower(
         sources,
         loader,
         overrides,
-        used_overrides: Vec::new(),
+        consts: Vec::new(),
         scopes: vec![Scope::default()],
         indices: scope::Indices::default(),
         functions: Functions::default(),
@@ -83,7 +83,8 @@ struct Lowerer<'a> {
     sources: &'a mut SourceMap,
     loader: &'a dyn Loader,
     overrides: &'a Overrides,
-    used_overrides: Vec<String>,
+    /// The constants met so far.
+    consts: Vec<String>,
     /// Innermost last; the first is the top level.
     scopes: Vec<Scope>,
     indices: scope::Indices,

@@ -70,12 +70,10 @@ impl Lowerer<'_> {
 
     /// `const name = value;`, unless `--set` gives another value.
     pub(super) fn constant(&mut self, name: &ast::Name, value: &Expr) {
+        self.consts.push(name.text.clone());
         let replaced = self.overrides.get(&name.text).cloned();
         let result = match replaced {
-            Some(text) => {
-                self.used_overrides.push(name.text.clone());
-                self.override_value(&name.text, &text)
-            }
+            Some(text) => self.override_value(&name.text, &text),
             None => self.expr(value),
         };
         let result = match result {
@@ -108,16 +106,15 @@ impl Lowerer<'_> {
 
     /// Every `--set` must name a constant.
     pub(super) fn check_overrides(&mut self) {
-        for name in self.overrides.keys().filter(|name| !self.used_overrides.contains(name)) {
-            let known = self.scopes[0].names.keys().map(String::as_str);
+        for name in self.overrides.keys().filter(|name| !self.consts.contains(name)) {
+            let consts = self.consts.iter().map(String::as_str);
             let mut problem =
                 Diagnostic::without_place(codes::UNKNOWN_OVERRIDE, codes::UNKNOWN_OVERRIDE.title())
                     .note(format!("found:    --set {name}=…"))
                     .note("expected: the name of a `const` of the program");
-            let others = known.filter(|known| known != name);
             if self.scopes[0].names.contains_key(name) {
                 problem = problem.help(format!("`{name}` is declared, but not by `const`"));
-            } else if let Some(near) = suggest::nearest(name, others) {
+            } else if let Some(near) = suggest::nearest(name, consts) {
                 problem = problem.help(format!("did you mean `{near}`?"));
             }
             self.diags.push(problem);
