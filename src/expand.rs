@@ -19,7 +19,7 @@ use crate::diag::{Code, Diagnostic, Diags};
 use crate::ir::training::Training;
 use crate::resolve::suggest;
 use crate::source::{SourceMap, Span};
-use crate::syntax::ast::{Program, Stmt, StmtKind};
+use crate::syntax::ast::{Name, PlainNet, Program, Stmt, StmtKind};
 use items::Plan;
 use names::Names;
 use net::Net;
@@ -81,7 +81,8 @@ pub fn expand(
     };
     expander.collect(&program.stmts);
     expander.write(program.stmts);
-    Expanded { program: Program { stmts: expander.out }, trained: expander.trained }
+    let nets = expander.plain_nets();
+    Expanded { program: Program { stmts: expander.out, nets }, trained: expander.trained }
 }
 
 struct Expander<'a> {
@@ -154,6 +155,16 @@ impl Expander<'_> {
     /// Starts a diagnostic with the title of its code.
     fn problem(&self, code: Code, span: Span) -> Diagnostic {
         Diagnostic::new(code, span, code.title())
+    /// The names of every trained net.
+    fn plain_nets(&self) -> Vec<PlainNet> {
+        let one = |(net, plan): (&String, &Option<Rc<Plan>>)| {
+            let text = self.names.of_part(net, "targets");
+            let targets = Name { text, span: plan.as_ref()?.targets.span };
+            Some(PlainNet { def: net.clone(), first: self.names.of_part(net, "first"), targets })
+        };
+        self.plans.iter().filter_map(one).collect()
+    }
+
     }
 
     /// How a network is trained, if that is known.

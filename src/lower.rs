@@ -15,6 +15,7 @@ mod expr;
 mod gradient;
 mod infer;
 mod init;
+mod net;
 mod number;
 mod output;
 mod scope;
@@ -60,6 +61,7 @@ pub fn lower(
         sources,
         loader,
         overrides,
+        nets: &program.nets,
         consts: Vec::new(),
         scopes: vec![Scope::default()],
         indices: scope::Indices::default(),
@@ -83,6 +85,7 @@ struct Lowerer<'a> {
     sources: &'a mut SourceMap,
     loader: &'a dyn Loader,
     overrides: &'a Overrides,
+    nets: &'a [ast::PlainNet],
     /// The constants met so far.
     consts: Vec<String>,
     /// Innermost last; the first is the top level.
@@ -99,8 +102,8 @@ struct Lowerer<'a> {
     calls: usize,
     /// The program has become too large; nothing more is lowered.
     full: bool,
-    /// What the `def` being expanded returns.
-    returned: Option<Value>,
+    /// What the `def` being expanded returns, and where.
+    returned: Option<(Value, Span)>,
 }
 
 impl Lowerer<'_> {

@@ -173,6 +173,7 @@ impl Lowerer<'_> {
 
     /// Gives a value an identity and a name.
     pub(super) fn bind_value(&mut self, name: &ast::Name, value: Value, how: How) {
+        self.check_targets(name, &value);
         let (value, identity) = self.identified(name, value);
         let binding = Binding { value, how, identity, span: name.span, version: 0 };
         if let Some(node) = identity {

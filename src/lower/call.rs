@@ -277,7 +277,7 @@ impl Lowerer<'_> {
         let result = self.in_body(name, span, params, |this| {
             this.stmts(&def.body.stmts);
             match this.returned.take() {
-                Some(value) => value,
+                Some(returned) => this.net_value(name, returned),
                 None if this.full => Value::Error,
                 None => {
                     let problem = this

@@ -50,8 +50,7 @@ impl Lowerer<'_> {
                 self.expect(stmt.span, actual, (expected, within))
             }
             StmtKind::Return(value) => {
-                let value = self.expr(value);
-                self.returned = Some(value);
+                self.returned = Some((self.expr(value), value.span));
             }
         }
     }

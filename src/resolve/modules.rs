@@ -24,7 +24,7 @@ pub fn inline_modules(
     diags: &mut Diags,
 ) -> Program {
     let mut inliner = Inliner { sources, loader, diags, used: Vec::new(), open: Vec::new() };
-    Program { stmts: inliner.stmts(program.stmts) }
+    Program { stmts: inliner.stmts(program.stmts), nets: program.nets }
 }
 
 struct Inliner<'a> {

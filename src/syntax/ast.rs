@@ -13,6 +13,19 @@ use num_rational::Ratio;
 pub struct Program {
     /// Its statements in order.
     pub stmts: Vec<Stmt>,
+    /// The trained nets that some of them stand for.
+    pub nets: Vec<PlainNet>,
+}
+
+/// The names of a trained net in a plain program. What must fit shows only where kinds and sizes are known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlainNet {
+    /// Its `def`.
+    pub def: String,
+    /// Its outputs before training.
+    pub first: String,
+    /// Their targets, where the `train` gives them.
+    pub targets: Name,
 }
 
 /// A name where it is introduced, or after a dot.

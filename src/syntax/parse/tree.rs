@@ -94,7 +94,7 @@ impl Tree<'_> {
         for stmt in &stmts {
             self.check_place(stmt, &Place::default());
         }
-        Program { stmts }
+        Program { stmts, nets: Vec::new() }
     }
 
     pub(crate) fn block(&self, stmts: Vec<Stmt>, l: usize, r: usize) -> Block {
