@@ -185,7 +185,8 @@ const GROUPS: &[Group] = {
             &[Let, Output],
             &[
                 Use, Const, Data, Init, Fn, Def, Let, Var, For, If, Output, Expect, Return, Name,
-                Number, Text, Width, LParen, LBracket, Minus, Not,
+                Number, Text, Width, LParen, LBracket, Minus, Not, Net, Optimizer, Train, Param,
+                State, Update,
             ],
         ),
         (

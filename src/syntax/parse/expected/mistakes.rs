@@ -185,7 +185,7 @@ impl Stop<'_> {
             (_, Comma) if statement == Some(Let) => Some("write a `let` for each name"),
             (Token::As, Name) => Some("write the name in quotes: `as \"f\"`"),
             (Name, Name) if self.begins_statement() => Some(
-                "statements begin with `const data init fn def let var for if output expect use`",
+                "statements begin with `const data init fn def let var for if output expect use net optimizer train`",
             ),
             _ => None,
         }
