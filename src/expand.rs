@@ -66,6 +66,7 @@ pub fn expand(
     let mut expander = Expander {
         names: Names::of(&program),
         declared: names::declared(&program),
+        functions: names::functions(&program),
         consts: exact::Consts::of(&program, &settings.constants),
         nets: BTreeMap::new(),
         optimizers: BTreeMap::new(),
@@ -89,6 +90,8 @@ struct Expander<'a> {
     names: Names,
     /// Constants, data and values of the top level.
     declared: BTreeSet<String>,
+    /// The number of parameters of each `fn` and `def`.
+    functions: BTreeMap<String, usize>,
     consts: exact::Consts,
     nets: BTreeMap<String, Net>,
     optimizers: BTreeMap<String, Optimizer>,
@@ -152,9 +155,6 @@ impl Expander<'_> {
         }
     }
 
-    /// Starts a diagnostic with the title of its code.
-    fn problem(&self, code: Code, span: Span) -> Diagnostic {
-        Diagnostic::new(code, span, code.title())
     /// The names of every trained net.
     fn plain_nets(&self) -> Vec<PlainNet> {
         let one = |(net, plan): (&String, &Option<Rc<Plan>>)| {
@@ -165,6 +165,9 @@ impl Expander<'_> {
         self.plans.iter().filter_map(one).collect()
     }
 
+    /// Starts a diagnostic with the title of its code.
+    fn problem(&self, code: Code, span: Span) -> Diagnostic {
+        Diagnostic::new(code, span, code.title())
     }
 
     /// How a network is trained, if that is known.

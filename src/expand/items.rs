@@ -5,6 +5,7 @@ use super::optimizer::Rule;
 use super::scheme::Scheme;
 use super::{Expander, meant};
 use crate::diag::codes;
+use crate::resolve::suggest;
 use crate::source::Span;
 use crate::syntax::ast::{Arg, ArgValue, Expr, ExprKind, Name, Row, Stmt, StmtKind};
 use num_rational::Ratio;
@@ -98,14 +99,7 @@ impl Expander<'_> {
     ) -> Option<Plan> {
         let items = self.items(stmts);
         let Some(known) = self.nets.get(&net.text) else {
-            let known = self.nets.keys().map(String::as_str);
-            let help = if self.nets.is_empty() {
-                "declare it: `net f(x : scalar[d]) { … }`".to_owned()
-            } else {
-                meant(&net.text, known)
-            };
-            let problem = self.problem(codes::UNKNOWN_NET, net.span).here("no such network");
-            self.fail(problem.help(help));
+            self.unknown_net(&net.text, net.span);
             return None;
         };
         let (params, count) = (known.params.clone(), known.inputs.len());
@@ -151,6 +145,16 @@ impl Expander<'_> {
             schedule,
             batch,
         })
+    }
+
+    pub(super) fn unknown_net(&mut self, name: &str, at: Span) {
+        let help = if self.nets.is_empty() {
+            "declare it: `net f(x : scalar[d]) { … }`".to_owned()
+        } else {
+            meant(name, self.nets.keys().map(String::as_str))
+        };
+        let problem = self.problem(codes::UNKNOWN_NET, at).here("no such network");
+        self.fail(problem.help(help));
     }
 
     /// What may depend on the step.
@@ -305,6 +309,7 @@ impl Expander<'_> {
         match &value.kind {
             ExprKind::Name(name) if name == "square" => Some(Loss::Square),
             ExprKind::Name(name) => {
+                self.loss_function(name, value.span)?;
                 Some(Loss::Function(Name { text: name.clone(), span: value.span }))
             }
             _ => {
@@ -313,6 +318,28 @@ impl Expander<'_> {
                 None
             }
         }
+    }
+
+    /// A loss must be declared, and have two parameters.
+    fn loss_function(&mut self, name: &str, at: Span) -> Option<()> {
+        match self.functions.get(name) {
+            Some(2) => return Some(()),
+            Some(count) => {
+                let fact = format!("`{name}` takes {count}, a loss two: prediction and target");
+                self.wrong_item(at, &fact, "loss");
+            }
+            None => {
+                let known = self.functions.iter().filter(|(_, count)| **count == 2);
+                let known = known.map(|(known, _)| known.as_str()).chain(["square"]);
+                let help = match suggest::nearest(name, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("declare it, of prediction and target: `fn {name}(f, y) = …;`"),
+                };
+                let problem = self.problem(codes::UNKNOWN_FUNCTION, at).here("no such loss");
+                self.fail(problem.help(help));
+            }
+        }
+        None
     }
 
     fn test(&mut self, item: &Item<'_>, count: usize) -> Option<Vec<Expr>> {

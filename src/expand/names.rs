@@ -8,7 +8,7 @@ use crate::syntax::ast::{
     Arg, ArgValue, Expr, ExprKind, Name, OutputItem, Program, Stmt, StmtKind, Target, Text,
 };
 use crate::syntax::visit::{self, Visitor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All names that a program uses.
 #[derive(Default)]
@@ -45,6 +45,16 @@ pub(super) fn declared(program: &Program) -> BTreeSet<String> {
     program.stmts.iter().flat_map(one).collect()
 }
 
+/// The number of parameters of each `fn` and `def`.
+pub(super) fn functions(program: &Program) -> BTreeMap<String, usize> {
+    let one = |stmt: &Stmt| match &stmt.kind {
+        StmtKind::Fn { name, params, .. } => Some((name.text.clone(), params.len())),
+        StmtKind::Def { name, params, .. } => Some((name.text.clone(), params.len())),
+        _ => None,
+    };
+    program.stmts.iter().filter_map(one).collect()
+}
+
 impl Visitor for Names {
     fn name(&mut self, name: &mut crate::syntax::ast::Name) {
         self.0.insert(name.text.clone());
@@ -72,7 +82,7 @@ impl Expander<'_> {
     }
 
     /// `output kernel(f)`: the outputs before training, whose covariance is the NNGP kernel, and the tangent kernel.
-    fn kernels_of(&self, item: OutputItem) -> Vec<OutputItem> {
+    fn kernels_of(&mut self, item: OutputItem) -> Vec<OutputItem> {
         let ExprKind::Call { callee, args } = &item.value.kind else { return vec![item] };
         let (ExprKind::Name(name), [Arg { name: None, value: ArgValue::Expr(arg) }]) =
             (&callee.kind, args.as_slice())
@@ -80,8 +90,12 @@ impl Expander<'_> {
             return vec![item];
         };
         let ExprKind::Name(net) = &arg.kind else { return vec![item] };
-        if name != "kernel" || !self.nets.contains_key(net) {
+        if name != "kernel" || !self.nets.contains_key(net) && self.functions.contains_key(name) {
             return vec![item];
+        }
+        if !self.nets.contains_key(net) {
+            self.unknown_net(net, arg.span);
+            return Vec::new();
         }
         // the place of an output tells it from others
         let part = |part: &str, span: Span| {

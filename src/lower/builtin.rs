@@ -61,6 +61,9 @@ pub(super) fn suggestion(name: &str) -> Option<String> {
         "norm" => "⟨x|x⟩ is `avg(x^2)`",
         "pi" => "write the digits: `3.141592653589793`",
         "transpose" => "the transpose is `W.T`",
+        "kernel" => {
+            "`output kernel(f);` prints the kernels of a trained net f; elsewhere they are `f.first` and `f.ntk[i, j]`"
+        }
         "mean" | "prod" => {
             return Some(format!("write `{name}[i](x[i])`, or `avg(x)` for the mean of a vec"));
         }

@@ -123,8 +123,11 @@ impl Lowerer<'_> {
         let help = help.unwrap_or_else(|| {
             format!("declare it: `fn {name}(z) = …;` or `def {name}(x) {{ … }}`")
         });
-        let problem =
-            self.problem(codes::UNKNOWN_FUNCTION, at).here("no function of this name").help(help);
+        let fact = match name {
+            "kernel" => "`kernel` only stands in `output`, with the name of a trained net",
+            _ => "no function of this name",
+        };
+        let problem = self.problem(codes::UNKNOWN_FUNCTION, at).here(fact).help(help);
         self.fail(problem)
     }
 
