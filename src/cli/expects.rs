@@ -30,6 +30,10 @@ fn test_file(file: &str, args: &TestArgs, shown: &Shown) -> Result<(usize, usize
     let input = Input { file: file.to_owned(), ..Input::default() };
     let mut session = Session::open(&input, shown)?;
     let Some(Checked { facts, .. }) = session.checked() else { return Err(session.wrong()) };
+    if facts.leading.expects.is_empty() {
+        session
+            .warn("there is no `expect`", "write for example `expect avg(x^2) ~= 1 within 1e-9;`");
+    }
     let options = limit::options(&args.accuracy, 0);
     let leading = Program { outputs: Vec::new(), ..facts.leading };
     let limits = limit::evaluated(&mut session, &leading, &options, args.threads)?;

@@ -30,6 +30,9 @@ pub(super) fn main(args: &LimitArgs, shown: &Shown) -> i32 {
     };
     let Some(Checked { program, facts }) = session.checked() else { return session.wrong() };
     session.report();
+    if program.outputs.is_empty() && program.expects.is_empty() {
+        session.warn("there is nothing to evaluate", "write for example `output avg(x);`");
+    }
     if in_symbols {
         let formulas = crate::limit::symbolic::symbolic(&program, &facts);
         return super::symbolic::deliver(&session, &formulas, args);

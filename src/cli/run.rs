@@ -27,6 +27,9 @@ pub(super) fn main(args: &RunArgs, shown: &Shown) -> i32 {
     };
     let Some(program) = session.lowered() else { return session.wrong() };
     session.report();
+    if program.outputs.is_empty() {
+        session.warn("there is nothing to evaluate", "write for example `output avg(x);`");
+    }
     let widths = if args.finite.width.is_empty() { vec![1024] } else { args.finite.width.clone() };
     let plan = Plan::new(&args.finite, widths, args.finite.seeds.unwrap_or(1), &args.results);
     let runs = match sampled(&mut session, &program, &plan, args.results.threads) {

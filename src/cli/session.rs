@@ -95,6 +95,13 @@ impl<'a> Session<'a> {
         complain(text.trim_end_matches('\n'));
     }
 
+    /// Warns of something that no place in the program can be given for.
+    pub(super) fn warn(&self, problem: &str, help: &str) {
+        if !self.shown.quiet {
+            complain(&format!("warning: {}: {problem}\n = help: {help}", self.name()));
+        }
+    }
+
     /// Reports, and gives the exit code of a program that is wrong.
     pub(super) fn wrong(&self) -> i32 {
         self.report();

@@ -95,6 +95,35 @@ fn error(output: &Output) -> String {
 }
 
 #[test]
+fn programs_without_anything_to_evaluate_are_warned_of() {
+    let folder = Folder::new();
+    folder.write("none.tp", "init x : vec ~ N(0, 1);\n");
+    for line in ["run none.tp --width 16", "limit none.tp", "test none.tp"] {
+        let output = folder.tpc(line);
+        assert_eq!(output.status.code(), Some(0), "tpc {line}");
+        let fact = if line.starts_with("test") { "no `expect`" } else { "nothing to evaluate" };
+        assert!(error(&output).contains(fact), "{}", error(&output));
+        assert!(error(&folder.tpc(&format!("{line} --quiet"))).is_empty(), "tpc {line}");
+    }
+}
+
+#[test]
+fn parametrizations_and_constants_from_outside_are_suggested() {
+    let folder = Folder::new();
+    folder.write("c.tp", "const M = 3;\ndata xs : scalar[M] = [1, 2, 3];\noutput xs;\n");
+    assert!(error(&folder.tpc("run c.tp --set m=3")).contains("did you mean `M`?"));
+    assert!(!error(&folder.tpc("run c.tp --set xs_=3")).contains("did you mean"));
+    folder.write(
+        "net.tp",
+        "data xs : scalar[2] = [1, 2];\nnet f(x : scalar) { param u, v : vec; return sum[a](v[a] * tanh(u[a] * x)); }
+         train f on (xs, xs) { parametrization mup; optimizer sgd(lr = 1); steps 1; }\noutput f.loss;\n",
+    );
+    let wrong = folder.tpc("run net.tp --parametrization NTP");
+    assert!(error(&wrong).contains("found:    --parametrization NTP"), "{}", error(&wrong));
+    assert!(error(&wrong).contains("did you mean `ntp`?"), "{}", error(&wrong));
+}
+
+#[test]
 fn exit_codes_tell_wrong_programs_from_wrong_usage() {
     let folder = Folder::new();
     let fine = "check m.tp\nrun m.tp --width 16\nlimit m.tp --particles 64\ntest m.tp\n\
