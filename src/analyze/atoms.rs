@@ -14,6 +14,8 @@ use num_traits::Signed;
 
 /// How deep a product is followed to its factors.
 const DEEPEST: usize = 100;
+/// Less than one in a hundred Gaussian numbers counts in the mean of this power.
+const HIGH: i64 = 8;
 
 /// What is known of the nodes of a graph that may still grow.
 #[derive(Clone, Debug, Default)]
@@ -131,6 +133,28 @@ impl Atoms {
     /// Whether the value may have no mean: a pole, or an exponential of more than linear functions of Gaussians, enters
     /// it entry by entry.
     pub(crate) fn is_heavy(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.is_made_by(ir, node, Self::is_pole)
+    }
+
+    /// Whether the value may have a mean that few particles make: an exponential or a high power enters it entry by entry.
+    pub(crate) fn is_steep(&mut self, ir: &Ir, node: NodeId) -> bool {
+        self.is_made_by(ir, node, |own, _, op, args| {
+            let range = own.ranges[args[0].node.index()];
+            match op {
+                Prim::Exp => !range.is_bounded_above(),
+                Prim::Pow(p) => p >= HIGH.into() && !range.is_bounded(),
+                _ => false,
+            }
+        })
+    }
+
+    /// Whether such an operation enters the value entry by entry.
+    fn is_made_by(
+        &mut self,
+        ir: &Ir,
+        node: NodeId,
+        is_such: impl Fn(&Self, &Ir, Prim, &[Arg]) -> bool,
+    ) -> bool {
         self.extend(ir);
         let mut pending = vec![node];
         let mut seen = vec![false; ir.len()];
@@ -141,7 +165,7 @@ impl Atoms {
             match ir.node(id) {
                 Node::MatMul { .. } => continue,
                 Node::Reduce { width, .. } if !width.is_empty() => continue,
-                Node::Map { op, args, .. } if self.is_pole(ir, *op, args) => return true,
+                Node::Map { op, args, .. } if is_such(self, ir, *op, args) => return true,
                 node => node.children(|child| pending.push(child)),
             }
         }

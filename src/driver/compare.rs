@@ -74,7 +74,7 @@ impl Comparison {
     /// The largest |z|.
     pub fn largest_z(&self) -> f64 {
         let all = self.outputs.iter().flat_map(|output| &output.widths).flat_map(|width| &width.z);
-        all.fold(0.0, |most: f64, z| most.max(z.abs()))
+        all.fold(0.0, |most: f64, z| if z.is_nan() { f64::INFINITY } else { most.max(z.abs()) })
     }
 
     /// Whether some |z| is too large.

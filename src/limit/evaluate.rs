@@ -192,6 +192,16 @@ pub enum LimitError {
         /// The mean, or the product with a matrix.
         node: NodeId,
     },
+    /// A mean that few particles make, or whose error is too large for a number.
+    #[error("particles do not show a mean")]
+    Uneven {
+        /// The mean, or the product with a matrix.
+        node: NodeId,
+        /// As many particles of equal size would make as even a mean.
+        count: f64,
+        /// Particles in all.
+        all: usize,
+    },
     /// Only exact rungs are asked for, and they do not reach.
     #[error("this needs particles")]
     NotExact {
@@ -235,10 +245,15 @@ pub fn evaluate(program: &Program, options: &LimitOptions) -> Result<Limits, Lim
     let mut size = options.first_size(&asked);
     check_memory(&asked, size, options)?;
     check_risks(&mut ir, &risks, &known, options)?;
-    check_tails(&ir, &roots, size, options)?;
+    check_tails(&ir, &roots, &known, size, options)?;
     loop {
         let measured = measured_or_known(&roots, &asked, &known, size, options)?;
         let Measured { whole, errors, .. } = &measured;
+        let is_finite =
+            |errors: &Each<f64>| errors.distinct().iter().all(|error| error.is_finite());
+        if let Some(at) = errors.iter().position(|own| !is_finite(own)) {
+            return Err(ExecError::NonFinite { node: roots[at] }.into());
+        }
         let met = options.tol.is_none_or(|tol| is_met(whole, errors, tol));
         let enough = met && are_decided(program, errors);
         let twice = options.size(&asked, 2 * size.particles());
@@ -414,14 +429,16 @@ fn check_risks(
     Ok(())
 }
 
-/// Refuses means that do not exist.
+/// Refuses means that do not exist, or that particles do not show.
 fn check_tails(
     ir: &Ir,
     roots: &[NodeId],
+    known: &Known,
     mut size: Size,
     options: &LimitOptions,
 ) -> Result<(), LimitError> {
-    let tails = tails(ir, roots);
+    let sampled = roots.iter().copied().filter(|root| !known.is_known(*root));
+    let tails = tails(ir, roots, &sampled.collect::<Vec<_>>());
     if tails.is_empty() {
         return Ok(());
     }
@@ -432,8 +449,8 @@ fn check_tails(
     let sample = run(ir, &values, size, &[Part::Whole], options.replicates, options.seed)?;
     for (k, tail) in tails.iter().enumerate() {
         let columns: Vec<&ArrayD<f64>> = sample.values.iter().map(|values| &values[k]).collect();
-        if !tail.has_mean(&columns) {
-            return Err(LimitError::NoMean { node: tail.used });
+        if let Some(fault) = tail.fault(&columns) {
+            return Err(fault);
         }
     }
     Ok(())

@@ -24,6 +24,11 @@ pub fn explain(program: &Program, error: &LimitError) -> Diagnostic {
             .note("found:    a tail P(|x| > t) that decays no faster than 1/t (1/t^2 where a matrix acts)")
             .note("expected: a mean that exists")
             .help("keep divisors away from 0, `1 / sqrt(x^2 + eps)`, and arguments of exp below x^2/2"),
+        LimitError::Uneven { node, count, all } => about(program, codes::LIMIT_NOT_FINITE, Some(*node))
+            .here("few particles make this mean")
+            .note(format!("found:    values so uneven that {all} particles count like {count:.0}"))
+            .note("expected: at least 30 that count: else the mean is too small, and its error does not show it")
+            .help("keep arguments of exp and powers small; means of exp and of powers by themselves need no particles"),
         LimitError::NotExact { node } => about(program, codes::LIMIT_NOT_EXACT, Some(*node))
             .here("this needs a mean over particles")
             .note("found:    a mean over more than three directions, numbers so nearly dependent that rounding hides by how much, an OuterNonlin that reads several numbers of a neuron, or a Gaussian number")

@@ -61,15 +61,16 @@ impl Lowerer<'_> {
     fn unpack(&mut self, value: Value, count: usize, names: &[ast::Name]) -> Vec<Value> {
         match value {
             Value::Tuple(values) if values.len() == count => values,
+            Value::Tensor(_) if count == 1 => vec![value],
             Value::Error => vec![Value::Error; count],
             Value::Tuple(_) | Value::Tensor(_) => {
                 let found = if let Value::Tuple(values) = &value { values.len() } else { 1 };
                 let span = names[0].span.to(names[count - 1].span);
                 let problem = self
                     .problem(codes::TUPLE_LENGTH, span)
-                    .here(format!("{count} names"))
+                    .here(format!("{count} name{}", if count == 1 { "" } else { "s" }))
                     .note(format!("found:    {found} value{}", if found == 1 { "" } else { "s" }))
-                    .note(format!("expected: {count} values"));
+                    .note(format!("expected: {count} value{}", if count == 1 { "" } else { "s" }));
                 self.diags.push(problem);
                 vec![Value::Error; count]
             }
