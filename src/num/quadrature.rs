@@ -5,8 +5,8 @@
 
 /// Points of the rule.
 pub const RULE: usize = 21;
-/// Points at which functions are asked for: those of the rule in order, both ends of the panel, and one more so that vectors are
-/// full. What is at the last three does not count, and may be infinite.
+/// Points at which functions are asked for: those of the rule in order, two just inside the ends of the panel, and one more so that
+/// vectors are full.
 pub const POINTS: usize = 24;
 
 /// Nodes of the 21-point Kronrod rule; every second is one of the 10-point Gauss rule.
@@ -59,6 +59,12 @@ const GAUSS: [f64; RULE] = both_sides(
     ],
     1.0,
 );
+/// How far the points at the ends are inside, of half a panel: functions may jump at the ends or not be defined there.
+const INSIDE: f64 = 1e-7;
+/// The half panel that no node of the rule sees at an end.
+const UNSEEN: f64 = 1.0 + NODES[0];
+/// Factors of the values at the nodes in the polynomial through them, at the right end; backwards at the left end.
+const AT_END: [f64; RULE] = at_end();
 /// The scale on which a reaching grid becomes coarser.
 const FINEST: f64 = 0.05;
 /// What a value is off by, relative to itself: functions are right to a few units in the last place.
@@ -75,6 +81,21 @@ const fn both_sides(right: [f64; 11], sign: f64) -> [f64; RULE] {
         k += 1;
     }
     all
+}
+
+const fn at_end() -> [f64; RULE] {
+    let (mut factors, mut k) = ([1.0; RULE], 0);
+    while k < RULE {
+        let mut j = 0;
+        while j < RULE {
+            if j != k {
+                factors[k] *= (1.0 - INSIDE - NODES[j]) / (NODES[k] - NODES[j]);
+            }
+            j += 1;
+        }
+        k += 1;
+    }
+    factors
 }
 
 /// An integral with what is known of it.
@@ -163,7 +184,7 @@ fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -
     let (centre, half) = (0.5 * (start + end), 0.5 * (end - start));
     let mut points = [centre; POINTS];
     points.iter_mut().zip(&NODES).for_each(|(point, x)| *point = centre + half * x);
-    (points[RULE], points[RULE + 1]) = (start, end);
+    (points[RULE], points[RULE + 1]) = (start + INSIDE * half, end - INSIDE * half);
     let mut found = Values::default();
     f(&points, &mut found);
     let (mut kronrod, mut gauss, mut size, mut spread) = (0.0, 0.0, 0.0, 0.0);
@@ -180,11 +201,22 @@ fn panel(f: &mut dyn FnMut(&[f64; POINTS], &mut Values), start: f64, end: f64) -
         let ratio = 200.0 * error / spread;
         error = spread * (ratio * ratio.sqrt()).min(1.0);
     }
-    error = error.max(ROUNDING * size).max(2.0 * found.hidden);
+    error = error.max(ROUNDING * size).max(2.0 * found.hidden) + UNSEEN * unexpected(&found.of);
     let part = Integral { value: half * kronrod, error: half * error, size: half * size };
     let variation: f64 = found.of[..RULE].windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
     let noise = f64::EPSILON * start.abs().max(end.abs()) * variation;
     Panel { start, end, part, noise }
+}
+
+/// How far the values at both ends are from what the nodes of the rule expect there: a function may change beyond the last node.
+fn unexpected(values: &[f64; POINTS]) -> f64 {
+    let (mut left, mut right) = (-values[RULE], -values[RULE + 1]);
+    for k in 0..RULE {
+        left += AT_END[RULE - 1 - k] * values[k];
+        right += AT_END[k] * values[k];
+    }
+    // values that are not there are no surprise
+    [left, right].into_iter().filter(|x| x.is_finite()).map(f64::abs).sum()
 }
 
 /// Where a function of one number changes its sign between neighbours of a grid, to the last bit.
@@ -241,6 +273,15 @@ mod tests {
             let exact = if power % 2 == 0 { 2.0 / f64::from(power + 1) } else { 0.0 };
             let found = integral(|x| x.powi(power), &[-1.0, 1.0]);
             assert!((found.value - exact).abs() < 1e-15, "{power}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn jumps_beyond_the_last_node_are_seen() {
+        for at in [0.9999, 0.998, -0.9999] {
+            let found = integral(|x| if x < at { 1.0 } else { 0.0 }, &[-1.0, 1.0]);
+            assert!((found.value - 1.0 - at).abs() <= found.error + 1e-15, "{at}: {found:?}");
+            assert!(found.error < 1e-12, "{at}: {found:?}");
         }
     }
 

@@ -132,7 +132,11 @@ impl Leaves<'_> {
         }
         // 0 at all points, and not by symmetry, is only too narrow to be seen
         let mut seen = false;
-        let table = Chebyshev::new(&ends, &quantiles(&points), |at| {
+        let mut places = quantiles(&points);
+        if parity != Parity::None {
+            places.iter_mut().for_each(|x| *x = x.abs());
+        }
+        let table = Chebyshev::new(&ends, &places, |at| {
             let mean = self.mean_at(&functions, &parts, &crossing.averaged, slots, at)?;
             seen |= mean.value != 0.0 || mean.method <= Method::Symmetry;
             Some((mean.value, mean.error))
@@ -199,6 +203,11 @@ impl Leaves<'_> {
             let own = self.kets.trees.argument(count);
             let tree = self.kets.trees.with(function.tree, *part, own);
             let laws = self.laws(&function.arguments)?;
+            for (at, reach) in self.kets.trees.kinks_along(tree, count) {
+                if reach < NARROW * range.width() {
+                    ends.extend([at - reach, at, at + reach]);
+                }
+            }
             for (row, constant, rest) in self.kets.trees.planes(tree, count + 1) {
                 let (mut at, mut reach) = (constant, rest);
                 for (k, (mean, deviation)) in laws.iter().enumerate() {
@@ -398,7 +407,7 @@ impl Trees {
     /// Parts of a tree, below one of them, that read only some of the arguments, and through each of which alone the tree reads
     /// those; the largest first.
     fn add_numbers(&self, root: TreeId, below: TreeId, is_outer: &[bool], found: &mut Vec<TreeId>) {
-        if self.reads(below, is_outer) == (true, false)
+        if self.reads(below, &|k| is_outer[k]) == (true, false)
             && !found.contains(&below)
             && !self.reads_beside(root, below, is_outer)
         {
@@ -425,9 +434,9 @@ impl Trees {
     }
 
     /// Whether a tree reads such arguments, and others.
-    fn reads(&self, id: TreeId, is_outer: &[bool]) -> (bool, bool) {
+    pub(super) fn reads(&self, id: TreeId, is_outer: &dyn Fn(usize) -> bool) -> (bool, bool) {
         match self.get(id) {
-            Tree::Argument(k) => (is_outer[*k], !is_outer[*k]),
+            Tree::Argument(k) => (is_outer(*k), !is_outer(*k)),
             Tree::Constant(_) => (false, false),
             Tree::Table(_, arg) => self.reads(*arg, is_outer),
             Tree::Apply(_, args) => {

@@ -155,6 +155,9 @@ impl Leaves<'_> {
         let mut total = 0.0;
         for (at, (tree, forms, power)) in group.functions.iter().enumerate() {
             for (part, error, size) in self.kets.trees.inexact(*tree) {
+                if error.is_infinite() {
+                    return f64::INFINITY;
+                }
                 let step = error.max(INNER_STEP * size);
                 let moved = self.kets.trees.constant(step);
                 let moved = self.kets.trees.add(part, moved);
@@ -194,8 +197,10 @@ impl Trees {
             Tree::Argument(_) => {}
             Tree::Constant(value) => {
                 let (size, error) = (value.get().abs(), self.origin(id).error);
+                // of 0 there is no relative error
+                let error = if error.is_finite() { error * size } else { f64::INFINITY };
                 if error > 0.0 {
-                    found.push((id, error * size, size));
+                    found.push((id, error, size));
                 }
             }
             Tree::Apply(_, args) => args.iter().for_each(|arg| self.add_inexact(*arg, found)),

@@ -12,6 +12,8 @@ const REACH: f64 = 1e4;
 const CLOSEST: i32 = 34;
 /// Combinations of minima and maxima in one tree.
 const MOST_PIECES: usize = 16;
+/// A number that is no zero and no end of anything.
+const ELSEWHERE: f64 = 0.618_033_988_749_895;
 /// A function that has made most of a change within this of a place is narrow there.
 const NARROW: f64 = 0.01;
 
@@ -111,6 +113,30 @@ impl Trees {
         }
         let mut features = Vec::new();
         self.features(id, &mut features);
+        let points = self.places(id, features);
+        self.kinks.insert(id, points.clone());
+        points
+    }
+
+    /// The same along one argument of several, of features that read no other; the others are at no place of note.
+    pub(super) fn kinks_along(&mut self, id: TreeId, argument: usize) -> Vec<(f64, f64)> {
+        let mut features = Vec::new();
+        self.features(id, &mut features);
+        features.retain(|own| self.reads(own.tree, &|k| k == argument) == (true, false));
+        if features.is_empty() {
+            return Vec::new();
+        }
+        let elsewhere = self.constant(ELSEWHERE);
+        let mut trees = vec![elsewhere; argument + 1];
+        trees[argument] = self.argument(0);
+        for feature in &mut features {
+            feature.tree = self.with_arguments(feature.tree, &trees);
+        }
+        let along = self.with_arguments(id, &trees);
+        self.places(along, features)
+    }
+
+    fn places(&mut self, id: TreeId, features: Vec<Feature>) -> Vec<(f64, f64)> {
         let whole = Compiled::new(self, id);
         let mut points: Vec<(f64, f64)> = Vec::new();
         for Feature { tree, rest, even } in features {
@@ -130,7 +156,6 @@ impl Trees {
         }
         points.sort_by(|(x, _), (y, _)| x.total_cmp(y));
         points.dedup();
-        self.kinks.insert(id, points.clone());
         points
     }
 

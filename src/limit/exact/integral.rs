@@ -280,6 +280,8 @@ impl Nest<'_> {
                 values.sizes = values.of.map(f64::abs);
                 return;
             }
+            // inner integrals are not taken there
+            values.of[RULE..].fill(f64::NAN);
             for (k, point) in points[..RULE].iter().enumerate() {
                 let value = &mut values.of[k];
                 if *value == 0.0 {

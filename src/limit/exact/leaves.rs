@@ -107,6 +107,9 @@ impl<'a> Leaves<'a> {
             }
             let slope = self.kets.derivative(x, other)?;
             let coefficient = self.mean(slope)?;
+            if coefficient.is_unknown() {
+                return None;
+            }
             if !coefficient.may_be_zero() {
                 parts.push((coefficient, self.inputs[&other]));
             }

@@ -240,7 +240,7 @@ impl Leaves<'_> {
         let (mut error, mut failed) = (0.0_f64, false);
         let mut on_panel = |points: &[f64; POINTS], values: &mut Values| {
             values.hidden = self.hidden(group, law, shift, points);
-            for (k, x) in points[..RULE].iter().enumerate() {
+            for (k, x) in points[..RULE + 2].iter().enumerate() {
                 match self.over_others(group, &law.shifted(shift, *x), rest, tolerance) {
                     Some(found) => {
                         values.of[k] = found.value / (2.0 * reach);

@@ -46,6 +46,8 @@ pub struct Number {
     pub method: Method,
 }
 
+/// An error that does not count beside numbers near 1.
+const NEGLIGIBLE: f64 = 1e-11;
 /// One rounding error.
 const UNIT: f64 = f64::EPSILON;
 /// The arithmetic that carries errors.
@@ -55,6 +57,12 @@ impl Number {
     /// A number of the program.
     pub fn exact(value: f64) -> Self {
         Self { value, error: 0.0, method: Method::Exact }
+    }
+
+    /// Whether it is not finite, or no more than its error is known of it; what is 0 up to rounding is 0.
+    pub fn is_unknown(self) -> bool {
+        let is_finite = self.value.is_finite() && self.error.is_finite();
+        !is_finite || (self.may_be_zero() && self.error > NEGLIGIBLE)
     }
 
     /// Whether it may be 0.

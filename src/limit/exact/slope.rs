@@ -1,5 +1,6 @@
 //! Derivatives of trees, with the jumps of steps and signs as deltas.
 
+use super::number::{Method, Number};
 use super::tree::{Slope, Tree, TreeId, Trees};
 use crate::ir::scalar::to_f64;
 use crate::ir::{Exponent, Prim};
@@ -53,14 +54,27 @@ impl Trees {
         Some(total)
     }
 
-    /// A tabulated function is smooth.
+    /// A tabulated function is smooth but where two of its pieces do not meet.
     fn slope_of_table(&mut self, id: TreeId, table: usize, arg: TreeId, k: usize) -> Option<Slope> {
         let inner = self.slope(arg, k)?;
         if !inner.jumps.is_empty() {
             return None;
         }
         let outer = self.table_slope(table, arg, self.origin(id).error);
-        Some(Slope { regular: self.mul(outer, inner.regular), jumps: Vec::new() })
+        let mut slope = Slope { regular: self.mul(outer, inner.regular), jumps: Vec::new() };
+        if self.value(inner.regular) == Some(0.0) {
+            return Some(slope);
+        }
+        let (jumps, error) = (self.tabulated(table).jumps(), self.tabulated(table).error);
+        for (at, value) in jumps {
+            let (at, height) = (
+                self.constant(at),
+                Number { value, error: 2.0 * error, method: Method::Quadrature },
+            );
+            let (height, place) = (self.number(height), self.sub(arg, at));
+            slope.jumps.push((self.mul(height, inner.regular), place));
+        }
+        Some(slope)
     }
 
     /// What an operation jumps by where its argument is 0, and that argument.
