@@ -84,16 +84,13 @@ impl Chebyshev {
         self.pieces[1..].iter().map(|piece| piece.low).collect()
     }
 
-    /// Where two pieces do not meet, and by how much the right one is higher.
-    pub fn jumps(&self) -> Vec<(f64, f64)> {
-        let jump = |pair: &[Piece]| {
-            (pair[1].low, pair[1].value(pair[1].low) - pair[0].value(pair[0].high))
-        };
-        let is_seen = |(_, height): &(f64, f64)| height.abs() > 4.0 * self.error;
-        self.pieces.windows(2).map(jump).filter(is_seen).collect()
+    /// Whether two pieces do not meet.
+    pub fn jumps(&self) -> bool {
+        let height = |pair: &[Piece]| pair[1].value(pair[1].low) - pair[0].value(pair[0].high);
+        self.pieces.windows(2).any(|pair| height(pair).abs() > 4.0 * self.error)
     }
 
-    /// The derivative between jumps.
+    /// The derivative, between jumps.
     pub fn derivative(&self) -> Self {
         let pieces: Vec<Piece> = self.pieces.iter().map(Piece::derivative).collect();
         let error = pieces.iter().map(|piece| piece.error).fold(0.0, f64::max);

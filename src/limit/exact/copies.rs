@@ -204,8 +204,10 @@ impl Leaves<'_> {
             let tree = self.kets.trees.with(function.tree, *part, own);
             let laws = self.laws(&function.arguments)?;
             for (at, reach) in self.kets.trees.kinks_along(tree, count) {
+                // points of a piece are close to each other at its ends
+                ends.push(at);
                 if reach < NARROW * range.width() {
-                    ends.extend([at - reach, at, at + reach]);
+                    ends.extend([at - reach, at + reach]);
                 }
             }
             for (row, constant, rest) in self.kets.trees.planes(tree, count + 1) {
@@ -364,6 +366,15 @@ impl Kets {
             Atom::Function(tree, own) => (tree, own.into_iter().map(|form| (form, slot)).collect()),
             Atom::Mixed(tree, own) => (tree, own),
             Atom::Delta(_) => return None,
+        })
+    }
+
+    /// Whether a table is in a ket.
+    pub(super) fn is_tabulated(&self, id: KetId) -> bool {
+        let atoms = self.get(id).terms.iter().flat_map(|(monomial, _)| monomial);
+        atoms.into_iter().any(|factor| match self.atom(factor.atom) {
+            Atom::Function(tree, _) | Atom::Mixed(tree, _) => self.trees.is_tabulated(*tree),
+            Atom::Leaf(_) | Atom::Form(_) | Atom::Delta(_) => false,
         })
     }
 

@@ -8,13 +8,15 @@ use super::mean::{Means, Powers};
 use super::number::{Method, Number};
 use super::pairs::Pairs;
 use crate::codegen::MatrixRef;
-use crate::ir::{InitId, Ir, Law, NodeId};
+use crate::ir::{InitId, Ir, Law, NodeId, Prim};
 use indexmap::{IndexMap, IndexSet};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 
 /// A share of a variance that is left given another number: more is right to six digits in spite of rounding.
 const VISIBLE: f64 = 1e-9;
+/// A share that is no more than rounding.
+const DEPENDENT: f64 = 1e-12;
 /// Less is rounding of coefficients.
 const LEAST: f64 = 1e-30;
 
@@ -100,21 +102,54 @@ impl<'a> Leaves<'a> {
         if self.kets.get(x).terms.is_empty() {
             return Some(x);
         }
-        for other in self.kets.leaves(x) {
-            let Leaf::Hat { family: (matrix, transpose), .. } = self.get(other) else { continue };
-            if (matrix, !transpose) != family {
-                continue;
-            }
-            let slope = self.kets.derivative(x, other)?;
-            let coefficient = self.mean(slope)?;
+        let is_dual = |own: &Self, other: &LeafId| match own.get(*other) {
+            Leaf::Hat { family: (matrix, transpose), .. } => (matrix, !transpose) == family,
+            _ => false,
+        };
+        let mut hats = self.kets.leaves(x);
+        hats.retain(|other| is_dual(self, other));
+        let coefficients = match self.by_slopes(x, &hats) {
+            Some(coefficients) => coefficients,
+            None => self.by_covariances(x, &hats)?,
+        };
+        for (hat, coefficient) in hats.iter().zip(coefficients) {
             if coefficient.is_unknown() {
                 return None;
             }
             if !coefficient.may_be_zero() {
-                parts.push((coefficient, self.inputs[&other]));
+                parts.push((coefficient, self.inputs[hat]));
             }
         }
         self.kets.combine(&parts)
+    }
+
+    /// E ∂|x⟩/∂hat for each; `None` where slopes are not followed, or not well known as those of tables.
+    fn by_slopes(&mut self, x: KetId, hats: &[LeafId]) -> Option<Vec<Number>> {
+        if self.kets.is_tabulated(x) {
+            return None;
+        }
+        let mut found = Vec::new();
+        for hat in hats {
+            let slope = self.kets.derivative(x, *hat)?;
+            found.push(self.mean(slope)?);
+        }
+        Some(found)
+    }
+
+    /// The same by Stein's lemma: E hatᵢ|x⟩ = Σ Cov(hatᵢ, hatⱼ) E ∂|x⟩/∂hatⱼ. What depends on others has no coefficient of its own.
+    fn by_covariances(&mut self, x: KetId, hats: &[LeafId]) -> Option<Vec<Number>> {
+        let mut rows = Vec::new();
+        for hat in hats {
+            let mut row = Vec::new();
+            for other in hats {
+                row.push(self.leaf_covariance(*hat, *other)?.unwrap_or_default());
+            }
+            let ket = self.kets.leaf(*hat);
+            let product = self.kets.product(ket, x)?;
+            row.push(self.mean(product)?);
+            rows.push(row);
+        }
+        Some(solved(rows))
     }
 
     /// The law of an initial entry; a hat is Gaussian.
@@ -325,4 +360,34 @@ fn differ_by_rounding(mut rows: Vec<Vec<f64>>) -> bool {
         }
     }
     false
+}
+
+/// The solution of a symmetric system, right sides last; 0 for unknowns that others determine.
+fn solved(mut rows: Vec<Vec<Number>>) -> Vec<Number> {
+    let count = rows.len();
+    let whole: Vec<f64> = (0..count).map(|k| rows[k][k].value).collect();
+    let minus =
+        |a: Number, factor: Number, b: Number| a.plus(factor.times(b).times(Number::exact(-1.0)));
+    let (mut left, mut order): (Vec<usize>, Vec<usize>) = ((0..count).collect(), Vec::new());
+    loop {
+        let share = |k: usize| rows[k][k].value / whole[k];
+        let largest = left.iter().copied().max_by(|a, b| share(*a).total_cmp(&share(*b)));
+        let Some(pivot) = largest.filter(|k| share(*k) > DEPENDENT) else { break };
+        left.retain(|k| *k != pivot);
+        order.push(pivot);
+        for k in &left {
+            let factor = Number::map(Prim::Div, &[rows[*k][pivot], rows[pivot][pivot]]);
+            for column in left.iter().copied().chain([count]) {
+                rows[*k][column] = minus(rows[*k][column], factor, rows[pivot][column]);
+            }
+        }
+    }
+    let mut solution = vec![Number::default(); count];
+    for (at, pivot) in order.iter().enumerate().rev() {
+        let known = order[at + 1..].iter();
+        let right =
+            known.fold(rows[*pivot][count], |sum, k| minus(sum, rows[*pivot][*k], solution[*k]));
+        solution[*pivot] = Number::map(Prim::Div, &[right, rows[*pivot][*pivot]]);
+    }
+    solution
 }

@@ -1,13 +1,12 @@
 //! Derivatives of trees, with the jumps of steps and signs as deltas.
 
-use super::number::{Method, Number};
 use super::tree::{Slope, Tree, TreeId, Trees};
 use crate::ir::scalar::to_f64;
 use crate::ir::{Exponent, Prim};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 impl Trees {
-    /// ∂/∂(argument k); `None` where a jump is inside another.
+    /// ∂/∂(argument k); `None` where a jump is inside another function.
     pub(super) fn slope(&mut self, id: TreeId, k: usize) -> Option<Slope> {
         let zero = self.constant(0.0);
         let (op, args) = match self.get(id).clone() {
@@ -34,6 +33,17 @@ impl Trees {
             let factor = self.partial(op, &args, id, at)?;
             let part = self.mul(factor, slope.regular);
             total.regular = self.add(total.regular, part);
+            let is_linear = match op {
+                Prim::Id | Prim::Neg | Prim::Add | Prim::Sub | Prim::Mul | Prim::Select => true,
+                Prim::Div => at == 0,
+                _ => false,
+            };
+            // other functions, and products of two jumps, jump by something else than the slope times the jump
+            let alone = slopes.iter().filter(|own| !own.jumps.is_empty()).count() == 1;
+            let is_sum = matches!(op, Prim::Add | Prim::Sub);
+            if !slope.jumps.is_empty() && !(is_linear && (alone || is_sum)) {
+                return None;
+            }
             for (inner, place) in &slope.jumps {
                 let inner = self.mul(factor, *inner);
                 if inner != zero {
@@ -54,27 +64,14 @@ impl Trees {
         Some(total)
     }
 
-    /// A tabulated function is smooth but where two of its pieces do not meet.
+    /// Of a tabulated function that does not jump.
     fn slope_of_table(&mut self, id: TreeId, table: usize, arg: TreeId, k: usize) -> Option<Slope> {
         let inner = self.slope(arg, k)?;
-        if !inner.jumps.is_empty() {
+        if !inner.jumps.is_empty() || self.tabulated(table).jumps() {
             return None;
         }
         let outer = self.table_slope(table, arg, self.origin(id).error);
-        let mut slope = Slope { regular: self.mul(outer, inner.regular), jumps: Vec::new() };
-        if self.value(inner.regular) == Some(0.0) {
-            return Some(slope);
-        }
-        let (jumps, error) = (self.tabulated(table).jumps(), self.tabulated(table).error);
-        for (at, value) in jumps {
-            let (at, height) = (
-                self.constant(at),
-                Number { value, error: 2.0 * error, method: Method::Quadrature },
-            );
-            let (height, place) = (self.number(height), self.sub(arg, at));
-            slope.jumps.push((self.mul(height, inner.regular), place));
-        }
-        Some(slope)
+        Some(Slope { regular: self.mul(outer, inner.regular), jumps: Vec::new() })
     }
 
     /// What an operation jumps by where its argument is 0, and that argument.
