@@ -189,3 +189,16 @@ fn families_have_their_exponents() {
         assert_eq!(found_r.as_deref(), Some(r), "{name}");
     }
 }
+
+#[test]
+fn the_fan_in_rule_reads_sums_not_how_they_are_written() {
+    let program = |body: &str| {
+        format!(
+            "{DATA}net f(x : scalar[d]) {{\n  param U : vec[d];\n  param v : vec;\n  {body}\n}}\n\
+             train f on (xs, ys) {{ parametrization sp; optimizer sgd(lr = 0.1); steps 2; }}\noutput f.train;"
+        )
+    };
+    let nested = program("return sum[a](v[a] * tanh(sum[j](U[j, a] * x[j])));");
+    let named = program("let h = sum[j](U[j] * x[j]);\n  return sum[a](v[a] * tanh(h[a]));");
+    assert_eq!(values(&nested), values(&named));
+}

@@ -146,13 +146,68 @@ fn tables_know_what_a_change_of_sign_does() {
 }
 
 #[test]
-fn slopes_of_tables_have_the_other_parity() {
-    let text = "init W : mat ~ N(0, 1/n);\ninit x, q : vec ~ N(0, 1);\nlet g = W @ x;\n\
-                let s[a] = mean[b, c](tanh(g[a] + x[b] * q[c]));\noutput avg(x * (W.T @ s)) as \"slope\";";
-    // E s′(g) = E g s(g)
-    let known = coarse(|u| u * coarse(|p| coarse(|q| libm::tanh(u + p * q))));
-    let (value, error) = limits_by(text, 256, Rungs::Exact)["slope"];
-    assert!((value - known).abs() <= error && error < 1e-7, "{value} ± {error:e}, not {known}");
+fn tables_may_be_narrow_in_their_number() {
+    let text = "init x, u : vec ~ N(0, 1);\nfn f(s, v) = cos(s * v + exp(-1000 * (s^2 - 1.1)^2));\nfn g(z) = clamp(z, -1, 1);\n\
+                init w : vec ~ N(-0.65, 0.03);\nlet y[a] = mean[b](f(x[a], u[b]));\nlet q[a] = mean[b](f(g(w[a]) + 0.4, u[b]));\n\
+                output avg(y) as \"y\", avg(q) as \"q\";";
+    // E cos(s v + b) = cos(b) exp(−s²/2)
+    let bump =
+        |s: f64| libm::cos(libm::exp(-1000.0 * (s * s - 1.1).powi(2))) * libm::exp(-0.5 * s * s);
+    let at = |k: i32| 1e-4 * bump(1e-4 * f64::from(k)) * normal_density(1e-4 * f64::from(k));
+    let y: f64 = (-90_000..=90_000).map(at).sum();
+    let at = |k: i32| {
+        let z = 1e-4 * f64::from(k);
+        let w = -0.65 + 0.03_f64.sqrt() * z;
+        1e-4 * bump(w.clamp(-1.0, 1.0) + 0.4) * normal_density(z)
+    };
+    let q: f64 = (-90_000..=90_000).map(at).sum();
+    let found = limits_by(text, 256, Rungs::Exact);
+    assert!((found["y"].0 - y).abs() < 1e-12 + found["y"].1, "{:?}, not {y}", found["y"]);
+    assert!((found["q"].0 - q).abs() < 1e-8, "{:?}, not {q}", found["q"]);
+}
+
+#[test]
+fn dots_of_tables_are_covariances() {
+    // the first has no slope at 0, the second jumps, and the third jumps in its number's square
+    let text = "init W : mat ~ N(0, 1/n);\ninit x, z : vec ~ N(0, 1);\nlet h = W @ x;\n\
+                let r[a] = mean[b](sqrt(abs(h[a] * z[b])) * sign(h[a]));\nlet j[a] = mean[b](cos((h[a] + sign(h[a] - 0.7)) * z[b]));\n\
+                let t[a] = mean[b]((if h[a]^2 < 1.5 then cos(h[a] * z[b]) else cos(2 * h[a] * z[b])) * h[a]);\n\
+                output avg(x * (W.T @ r)) as \"r\", avg(x * (W.T @ j)) as \"j\", avg(x * (W.T @ t)) as \"t\",\n\
+                avg(h * r) as \"hr\", avg(h * j) as \"hj\", avg(h * t) as \"ht\";";
+    let j = |h: f64| h * libm::exp(-0.5 * (h + if h > 0.7 { 1.0 } else { -1.0 }).powi(2));
+    // E |h|^(3/2) · E |z|^(1/2) = √2 Γ(5/4) Γ(3/4)/π = 1/√2
+    let known = [
+        ("r", 0.5_f64.sqrt()),
+        ("j", normal_mean(j)),
+        ("hr", 0.5_f64.sqrt()),
+        ("hj", normal_mean(j)),
+    ];
+    let found = limits_by(text, 256, Rungs::Exact);
+    for (name, known) in known {
+        let (value, error) = found[name];
+        assert!((value - known).abs() <= error + 1e-9, "{name}: {value} ± {error:e}, not {known}");
+        assert!(error < 1e-11, "{name} ± {error:e}");
+    }
+    let (t, ht) = (found["t"], found["ht"]);
+    assert!((t.0 - ht.0).abs() <= t.1 + ht.1 && t.0 > 0.2, "{t:?} {ht:?}");
+}
+
+#[test]
+fn jumps_inside_functions_are_those_of_the_function() {
+    let text = "init W : mat ~ N(0, 1/n);\ninit x : vec ~ N(0, 1);\nlet h = W @ x;\n\
+                let s = tanh(2 * sign(h)) * cos(h);\nlet p = sign(h) * step(h);\nlet c = abs(if h < 0.7 then -h else 3);\n\
+                output avg(x * (W.T @ s)) as \"s\", avg(x * (W.T @ p)) as \"p\", avg(x * (W.T @ c)) as \"c\",\n\
+                avg(h * s) as \"hs\", avg(h * p) as \"hp\", avg(h * c) as \"hc\";";
+    // E ∂s(h)/∂h = E h s(h)
+    let found = limits_by(text, 256, Rungs::Exact);
+    let s = normal_mean(|h: f64| h.abs() * libm::cos(h) * libm::tanh(2.0));
+    let c = normal_mean(|h: f64| h * if h < 0.7 { h.abs() } else { 3.0 });
+    for (name, known) in [("s", s), ("p", normal_density(0.0)), ("c", c)] {
+        let (value, error) = found[name];
+        assert!((value - known).abs() <= error + 1e-9, "{name}: {value} ± {error:e}, not {known}");
+        let same = found[&format!("h{name}")];
+        assert!((value - same.0).abs() <= error + same.1 + 1e-15, "{name}: {value}, not {same:?}");
+    }
 }
 
 #[test]
