@@ -1,9 +1,8 @@
 //! Which values may be 0 with positive probability: there a dropped term decides a jump or a pole.
 //!
-//! relu(z) is 0 on half of the entries, so sign(relu(z) + y/√n) is sign(y) there although y/√n vanishes (theory.md section
-//! 6, rule 5: "atoms count"). An analytic function of hats and initial vectors has no atoms, unless it is 0 identically
-//! in some static entry, which a generic point shows. The answer "no" must be right; "yes" only means that the engine
-//! refuses.
+//! relu(z) is 0 on half of the entries, so sign(relu(z) + y/√n) is sign(y) there although y/√n vanishes. An analytic function of
+//! hats and initial vectors has no atoms, unless it is 0 identically in some static entry, which a generic point shows. The
+//! answer "no" must be right; "yes" only means that the engine refuses.
 
 use super::combination::{Factor, polynomial};
 use super::generic::Generic;

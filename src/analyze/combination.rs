@@ -1,6 +1,6 @@
 //! Sums as polynomials of values that are neither sums nor products: whether the leading terms cancel.
 //!
-//! Terms are compared as nodes of the hash-consed graph, never as limits (theory.md section 6, rule 1): what is not seen
+//! Terms are compared as nodes of the hash-consed graph, never as limits (docs/theory/expansion.md): what is not seen
 //! to cancel here keeps its exponent as an upper bound, which is refused or tested where the exact size matters.
 //!
 //! ```text

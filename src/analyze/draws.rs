@@ -2,7 +2,7 @@
 //!
 //! Numbers linear in one symbol are jointly Gaussian with covariance E[x x′] of their weights, given everything else. They are
 //! drawn in the order of the program, each given those before it: z = Σ_j ℓ_j ξ_j with the columns ℓ_j of a Cholesky factor.
-//! Weights may depend on numbers that were drawn before, of the same symbol too (theory.md section 6, rules 2 and 4).
+//! Weights may depend on numbers that were drawn before, of the same symbol too (docs/theory/expansion.md).
 //! Numbers linear in different symbols are independent if some order of the symbols is such that no number of a later
 //! symbol contains an earlier one: each is then Gaussian given all that follow.
 

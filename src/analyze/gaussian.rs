@@ -7,7 +7,7 @@
 //!
 //! The weights x, or u xᵀ, of a symbol are the derivative of the sum by it: reverse mode transposes the linear maps in
 //! between, as backpropagation does. Never are the covariances of summands taken: uᵀWx and xᵀWᵀu are one number, while
-//! Wx and Wᵀu are independent kets (theory.md section 6, rule 2).
+//! Wx and Wᵀu are independent kets (docs/theory/expansion.md).
 
 use super::dependence::Dependence::{Affine, Linear, Other};
 use super::dependence::{Dependence, dependence, symbols, without};

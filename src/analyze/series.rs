@@ -1,6 +1,6 @@
 //! Coefficients below the leading one, on demand: where leading terms cancel, what is left.
 //!
-//! Every value is a series Σ n^e x_e whose coefficients are values of the leading-order program (theory.md section 6). Of
+//! Every value is a series Σ n^e x_e whose coefficients are values of the leading-order program (docs/theory/expansion.md). Of
 //! vectors the series is exact algebra; a mean over the width fluctuates, so the mean of a series that starts at n^e is known
 //! down to n^(e − 1/2), where it has a random part:
 //!

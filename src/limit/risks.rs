@@ -1,6 +1,6 @@
 //! Scalars at whose value a function must be continuous: divisors, arguments of sign, differences that are compared.
 //!
-//! A jump or a pole exactly at a limit gives a clean wrong number (theory.md, 2.9): the limit engine evaluates these
+//! A jump or a pole exactly at a limit gives a clean wrong number: the limit engine evaluates these
 //! scalars too and refuses where one is 0 within its error. A scalar may also multiply a ket: sign((c − 1)|x|) has no
 //! limit where c → 1. So an argument is taken as a sum of monomials in kets, each with a scalar coefficient; if what is
 //! left without the coefficients that vanish may be 0, then they decide.

@@ -219,32 +219,29 @@ fn unexpected(values: &[f64; POINTS]) -> f64 {
     [left, right].into_iter().filter(|x| x.is_finite()).map(f64::abs).sum()
 }
 
-/// Where a function of one number changes its sign between neighbours of a grid, to the last bit.
+/// Where a function of one number changes its sign between neighbours of a grid, or begins or ends to be 0, to the last bit.
 pub fn sign_changes(f: &dyn Fn(f64) -> f64, grid: &[f64]) -> Vec<f64> {
     let mut found = Vec::new();
     let values: Vec<f64> = grid.iter().map(|x| f(*x)).collect();
     for (ends, values) in grid.windows(2).zip(values.windows(2)) {
-        if values[0] == 0.0 {
-            found.push(ends[0]);
+        let left_is_zero = values[0] == 0.0;
+        if left_is_zero != (values[1] == 0.0) {
+            found.push(last(&|x| (f(x) == 0.0) == left_is_zero, ends[0], ends[1]));
         } else if values[0] * values[1] < 0.0 {
-            found.push(bisect(f, ends[0], ends[1]));
+            found.push(last(&|x| f(x) * values[0] > 0.0, ends[0], ends[1]));
         }
     }
     found
 }
 
-fn bisect(f: &dyn Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    let start = f(low);
+/// The last number of an interval, from its start on, of which something holds.
+fn last(holds: &dyn Fn(f64) -> bool, mut low: f64, mut high: f64) -> f64 {
     loop {
         let middle = 0.5 * (low + high);
         if middle <= low || middle >= high {
             return middle;
         }
-        let value = f(middle);
-        if value == 0.0 {
-            return middle;
-        }
-        if value * start > 0.0 { low = middle } else { high = middle }
+        if holds(middle) { low = middle } else { high = middle }
     }
 }
 
@@ -306,5 +303,7 @@ mod tests {
         let zeros = sign_changes(&|x| x * x - 2.0, &reaching_grid(100, 10.0));
         assert_eq!(zeros.len(), 2);
         assert!((zeros[1] - 2.0f64.sqrt()).abs() < 1e-15);
+        let ends = sign_changes(&|x| (x - 1.0).max(0.0), &reaching_grid(100, 10.0));
+        assert!(ends.len() == 1 && (ends[0] - 1.0).abs() < 1e-15, "{ends:?}");
     }
 }

@@ -133,8 +133,7 @@ fn root(p: Exponent, x: Sizes) -> Size {
     }
 }
 
-/// A jump at 0: a change δ of values of size 1 flips a fraction δ of them, δ^(1/2) in root mean square (theory.md
-/// section 6, rule 5).
+/// A jump at 0: a change δ of values of size 1 flips a fraction δ of them, δ^(1/2) in root mean square.
 fn flips(x: Sizes) -> Size {
     match (x.base, x.change) {
         (_, Size::Zero) => Size::Zero,

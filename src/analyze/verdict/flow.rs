@@ -282,7 +282,7 @@ fn resting(
     }
 }
 
-/// A contraction at rest: a mean that vanishes by symmetry fluctuates at n^(−1/2) (theory.md section 6, rule 1).
+/// A contraction at rest: a mean that vanishes by symmetry fluctuates at n^(−1/2).
 fn averaged(contraction: &Contraction, lost: Exponent, get: &impl Fn(&NodeId) -> Size) -> Size {
     let of = |summand: &super::contract::Summand| {
         let lost = if summand.vanishes { lost } else { Exponent::zero() };

@@ -139,9 +139,10 @@ impl Kets {
             }
             equal
         });
-        let known = terms.iter().all(|(_, number)| !number.is_unknown());
-        terms.retain(|(_, number)| !number.may_be_zero());
-        (known && terms.len() <= MOST_TERMS).then(|| self.intern(Ket { terms }))
+        terms.retain(|(_, number)| !number.is_negligible());
+        let finite =
+            terms.iter().all(|(_, number)| number.value.is_finite() && number.error.is_finite());
+        (finite && terms.len() <= MOST_TERMS).then(|| self.intern(Ket { terms }))
     }
 
     pub(super) fn constant(&mut self, number: Number) -> Option<KetId> {

@@ -113,10 +113,7 @@ impl<'a> Leaves<'a> {
             None => self.by_covariances(x, &hats)?,
         };
         for (hat, coefficient) in hats.iter().zip(coefficients) {
-            if coefficient.is_unknown() {
-                return None;
-            }
-            if !coefficient.may_be_zero() {
+            if !coefficient.is_negligible() {
                 parts.push((coefficient, self.inputs[hat]));
             }
         }

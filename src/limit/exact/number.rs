@@ -59,10 +59,9 @@ impl Number {
         Self { value, error: 0.0, method: Method::Exact }
     }
 
-    /// Whether it is not finite, or no more than its error is known of it; what is 0 up to rounding is 0.
-    pub fn is_unknown(self) -> bool {
-        let is_finite = self.value.is_finite() && self.error.is_finite();
-        !is_finite || (self.may_be_zero() && self.error > NEGLIGIBLE)
+    /// Whether it is 0 up to rounding; what has a larger error is kept with it.
+    pub fn is_negligible(self) -> bool {
+        self.may_be_zero() && self.error <= NEGLIGIBLE
     }
 
     /// Whether it may be 0.

@@ -40,7 +40,7 @@ fn assert_moments(found: &BTreeMap<String, RandomLaw>, known: &[(&str, f64, f64)
 }
 
 /// Hats of W and Wᵀ are independent, but uᵀWv and vᵀWᵀu are one number: the variance of their sum is 4, not 2; that of
-/// zᵀWᵀ(v ∘ Wz) is E g⁴ = 3, not 1 (theory.md section 6, rule 2).
+/// zᵀWᵀ(v ∘ Wz) is E g⁴ = 3, not 1.
 #[test]
 fn sums_linear_in_one_symbol_are_one_number() {
     let text = "
@@ -100,7 +100,7 @@ fn first_outputs_have_the_covariance_of_the_kernel() {
     }
 }
 
-/// A number that was drawn is held fixed: under v → −v it flips too, so f n^(−1/2) x beside v is not odd (rule 3). Here
+/// A number that was drawn is held fixed: under v → −v it flips too, so f n^(−1/2) x beside v is not odd. Here
 /// v − n^(−1/2) f x is orthogonal to x.
 #[test]
 fn drawn_numbers_are_held_fixed() {
@@ -116,7 +116,7 @@ output sign(avg(v * x)) as \"sign\", n^(1/2) * avg(v * (x + n^(-1/2) * v)) as \"
     assert_moments(&found, &[("f", 0.0, 1.0), ("sign", 0.0, 1.0), ("shifted", 1.0, 1.0)]);
 }
 
-/// A later number linear in the same symbol is drawn given the earlier, on which its weights y depend (rule 4): given f,
+/// A later number linear in the same symbol is drawn given the earlier, on which its weights y depend: given f,
 /// g has mean f E[x y] and variance E[y²] − E[x y]². Drawn by itself it would have mean 0.
 #[test]
 fn later_numbers_are_drawn_given_earlier_ones() {

@@ -161,7 +161,7 @@ fn attention_scores_move_by_their_own_rule() {
     // µP with 1/n, the gradient of Q and K vanishes by symmetry at first
     let verdict = attention(mup(), "n^(-1)").verdict(Optimizer::Adam);
     assert_eq!(verdict.regime, Regime::FeatureLearning, "{}", sizes(&verdict));
-    // with 1/√n aligned updates let the scores grow like n^(1/2) (theory.md section 6, rule 8)
+    // with 1/√n aligned updates let the scores grow like n^(1/2)
     assert!(!attention(mup(), "n^(-1/2)").verdict(Optimizer::Adam).stable);
     // NTP with 1/√n: scores move by Θ(1) although every r is 1/2, and so does what they weight
     let verdict = attention(ntp(), "n^(-1/2)").verdict(Optimizer::Adam);
