@@ -59,6 +59,20 @@ impl Chebyshev {
         Some(Self { pieces, error })
     }
 
+    /// The values at many points, together where these are in one piece.
+    pub fn values<const N: usize>(&self, x: &[f64; N]) -> [f64; N] {
+        let at = |x: f64| self.piece(x);
+        let first = at(x[0]);
+        match x.iter().all(|x| at(*x) == first) {
+            true => self.pieces[first].values(x),
+            false => x.map(|x| self.value(x)),
+        }
+    }
+
+    fn piece(&self, x: f64) -> usize {
+        self.pieces.partition_point(|piece| piece.high < x).min(self.pieces.len() - 1)
+    }
+
     /// Of an interpolant on [0, h] the one on [−h, h] with f(−x) = f(x), or −f(x) where `is_odd`.
     pub fn mirrored(mut self, is_odd: bool) -> Self {
         let right = std::mem::take(&mut self.pieces);
@@ -69,8 +83,7 @@ impl Chebyshev {
 
     /// The value.
     pub fn value(&self, x: f64) -> f64 {
-        let at = self.pieces.partition_point(|piece| piece.high < x).min(self.pieces.len() - 1);
-        self.pieces[at].value(x)
+        self.pieces[self.piece(x)].value(x)
     }
 
     /// A bound of its absolute value.
@@ -147,14 +160,21 @@ impl Piece {
         }
     }
 
-    /// By Clenshaw's recurrence.
     fn value(&self, x: f64) -> f64 {
-        let x = ((2.0 * x - self.low - self.high) / (self.high - self.low)).clamp(-1.0, 1.0);
-        let (mut next, mut after) = (0.0, 0.0);
+        self.values(&[x])[0]
+    }
+
+    /// By Clenshaw's recurrence, at many points side by side.
+    fn values<const N: usize>(&self, x: &[f64; N]) -> [f64; N] {
+        let half = 0.5 * (self.high - self.low);
+        let x = x.map(|x| ((x - 0.5 * (self.low + self.high)) / half).clamp(-1.0, 1.0));
+        let (mut next, mut after) = ([0.0; N], [0.0; N]);
         for c in self.coefficients[1..].iter().rev() {
-            (next, after) = (2.0 * x * next - after + c, next);
+            for k in 0..N {
+                (next[k], after[k]) = (2.0 * x[k] * next[k] - after[k] + c, next[k]);
+            }
         }
-        x * next - after + self.coefficients[0]
+        std::array::from_fn(|k| x[k] * next[k] - after[k] + self.coefficients[0])
     }
 
     fn mirrored(&self, is_odd: bool) -> Self {
@@ -221,6 +241,7 @@ mod tests {
         for x in [0.3, 1.9, 2.4] {
             let known = f(x);
             assert_eq!((odd.value(-x), even.value(-x)), (-odd.value(x), even.value(x)));
+            assert_eq!(odd.values(&[x, 0.1, -x]), [odd.value(x), odd.value(0.1), odd.value(-x)]);
             assert!((odd.value(x) - known).abs() <= odd.error, "{x}");
         }
         let bent = Chebyshev::new(&[-1.0, 2.0], &[], |x| Some((x.abs(), 0.0)))

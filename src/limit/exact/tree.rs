@@ -405,7 +405,7 @@ impl Compiled {
             match step {
                 Step::Argument(k) => argument(*k, out),
                 Step::Constant(value) => *out = [*value; POINTS],
-                Step::Table(table, at) => *out = before[*at].map(|x| table.value(x)),
+                Step::Table(table, at) => *out = table.values(&before[*at]),
                 Step::Apply(Prim::Mul, [a, b, _], _) => {
                     *out = std::array::from_fn(|k| before[*a][k] * before[*b][k]);
                 }
@@ -437,14 +437,15 @@ fn change_unseen(op: Prim, x: &[f64; POINTS], y: &[f64; POINTS]) -> f64 {
         return 0.0;
     }
     // with the ends of the panel, and what the argument may reach between points; all these functions are monotone, or even
-    let (mut within, seen) = (Range::of(y), Range::of(&y[..RULE]));
-    let (reached, beyond) = (Range::of(x), bend(x));
+    let seen = extent(y, RULE);
+    let mut within = extent(y, POINTS);
+    let (reached, beyond) = (extent(x, POINTS), bend(x));
     if beyond > BENT * reached.width() {
         let ends = [reached.lo - beyond, reached.hi + beyond].map(|end| op.eval(&[end]));
         within = Range::of(&[within.lo, within.hi, ends[0], ends[1]]);
     }
     let largest = seen.lo.abs().max(seen.hi.abs());
-    let change = y[..RULE].windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+    let change = largest_of(|k| (y[k + 1] - y[k]).abs());
     // from one point to the next it may come back in a function of this one
     let jumps = rests(op) && change > 0.5 * within.width() && change > 0.1 * largest;
     let missed = within.width() > 4.0 * seen.width() || jumps;
@@ -454,10 +455,45 @@ fn change_unseen(op: Prim, x: &[f64; POINTS], y: &[f64; POINTS]) -> f64 {
 /// How far the points of a panel are at most from lines through their neighbours; about four times as far as a smooth function
 /// goes beyond its largest value there.
 fn bend(x: &[f64; POINTS]) -> f64 {
-    let mut most = 0.0_f64;
-    for k in 1..RULE - 1 {
-        let along = (NODES[k] - NODES[k - 1]) / (NODES[k + 1] - NODES[k - 1]);
-        most = most.max((x[k] - x[k - 1] - along * (x[k + 1] - x[k - 1])).abs());
+    largest_of(|k| {
+        let (before, after) = (k.saturating_sub(1), k + 1);
+        (x[k] - x[before] - ALONG[k] * (x[after] - x[before])).abs()
+    })
+}
+
+/// Where a node is between its neighbours.
+const ALONG: [f64; RULE - 1] = {
+    let (mut along, mut k) = ([0.0; RULE - 1], 1);
+    while k < RULE - 1 {
+        along[k] = (NODES[k] - NODES[k - 1]) / (NODES[k + 1] - NODES[k - 1]);
+        k += 1;
     }
-    most
+    along
+};
+/// Numbers that are compared side by side.
+const LANES: usize = 4;
+
+/// The largest for all points but the last.
+fn largest_of(f: impl Fn(usize) -> f64) -> f64 {
+    let mut most = [0.0; LANES];
+    for first in (0..RULE - 1).step_by(LANES) {
+        for (lane, most) in most.iter_mut().enumerate() {
+            let value = f(first + lane);
+            *most = if value > *most { value } else { *most };
+        }
+    }
+    most.into_iter().fold(0.0, f64::max)
+}
+
+/// The smallest and the largest of the first numbers; what is not a number is left out.
+fn extent(values: &[f64; POINTS], count: usize) -> Range {
+    let (mut lo, mut hi) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
+    for (first, chunk) in values.chunks_exact(LANES).enumerate() {
+        for (lane, value) in chunk.iter().enumerate() {
+            let counts = first * LANES + lane < count;
+            lo[lane] = if counts && *value < lo[lane] { *value } else { lo[lane] };
+            hi[lane] = if counts && *value > hi[lane] { *value } else { hi[lane] };
+        }
+    }
+    Range { lo: Range::of(&lo).lo, hi: Range::of(&hi).hi }
 }
