@@ -8,6 +8,7 @@ use crate::diag::{Code, Diagnostic, Diags, codes};
 use crate::ir::range::{EVERYWHERE, Range, of_map, union};
 use crate::ir::{Ir, Law, Node, NodeId, Prim, Program};
 use num_traits::Signed;
+use std::collections::HashMap;
 
 /// The setup that covers a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +41,7 @@ pub(super) fn check(program: &Program, diags: &mut Diags) -> Setup {
     let mut ranges = vec![EVERYWHERE; ir.len()];
     let reachable = ir.reachable(&roots);
     let gaussian = !reachable.iter().any(|id| is_other_matrix(ir, *id));
+    let kinked = kinked(ir);
     for id in reachable {
         ranges[id.index()] = range(ir, id, &ranges);
         if let Node::Map { op, args, .. } = ir.node(id)
@@ -54,7 +56,7 @@ pub(super) fn check(program: &Program, diags: &mut Diags) -> Setup {
                     setup = Setup::Formal;
                     let code =
                         if weaker == Setup::Formal { code } else { codes::KINK_WITHOUT_GAUSSIAN };
-                    report(ir, id, (code, fact), diags);
+                    report(ir, id, kinked.get(&(*op, args[0].node)).copied(), (code, fact), diags);
                 }
             }
         }
@@ -62,14 +64,43 @@ pub(super) fn check(program: &Program, diags: &mut Diags) -> Setup {
     setup
 }
 
-fn report(ir: &Ir, id: NodeId, (code, fact): (Code, &str), diags: &mut Diags) {
-    let warning = match ir.origins(id).first() {
-        Some(span) => Diagnostic::new(code, *span, code.title()),
+fn report(
+    ir: &Ir,
+    id: NodeId,
+    kinked: Option<NodeId>,
+    (code, fact): (Code, &str),
+    diags: &mut Diags,
+) {
+    let place = |id: NodeId| ir.origins(id).first().copied();
+    let (at, fact) = match kinked {
+        Some(function) => (place(function), "the slope of this function jumps at 0"),
+        None => (place(id), fact),
+    };
+    let mut warning = match at {
+        Some(span) => Diagnostic::new(code, span, code.title()),
         None => Diagnostic::without_place(code, code.title()),
     };
+    if let (Some(taken), Some(_)) = (place(id), kinked) {
+        warning = warning.label(taken, "it is taken here");
+    }
     diags.push(warning.here(fact).note(
         "the limit is computed formally: no setup of the Master Theorem covers this function",
     ));
+}
+
+/// Functions with a kink at 0 by their slope, which jumps, and the argument of both.
+fn kinked(ir: &Ir) -> HashMap<(Prim, NodeId), NodeId> {
+    let mut found = HashMap::new();
+    for id in ir.ids() {
+        let Node::Map { op, args, .. } = ir.node(id) else { continue };
+        let slope = match op {
+            Prim::Relu => Prim::Step,
+            Prim::Abs => Prim::Sign,
+            _ => continue,
+        };
+        found.entry((slope, args[0].node)).or_insert(id);
+    }
+    found
 }
 
 /// An initial matrix whose entries are not Gaussian.

@@ -45,6 +45,8 @@ impl Lowerer<'_> {
                 None => {
                     let at = self.static_integer(expr)?;
                     let at = self.in_range(at, size, expr.span)?;
+                    // the value is what stands there, not the number of its entry
+                    self.ir.here = Some(base);
                     let node = self.ir.index(val.node, axis, at);
                     let mut next = Val { node, ..val.clone() };
                     next.stat.remove(axis);
