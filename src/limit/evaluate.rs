@@ -192,7 +192,7 @@ pub enum LimitError {
         /// The mean, or the product with a matrix.
         node: NodeId,
     },
-    /// A mean that few particles make, or whose error is too large for a number.
+    /// A mean that few particles make.
     #[error("particles do not show a mean")]
     Uneven {
         /// The mean, or the product with a matrix.

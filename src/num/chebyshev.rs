@@ -96,19 +96,6 @@ impl Chebyshev {
     pub fn breaks(&self) -> Vec<f64> {
         self.pieces[1..].iter().map(|piece| piece.low).collect()
     }
-
-    /// Whether two pieces do not meet.
-    pub fn jumps(&self) -> bool {
-        let height = |pair: &[Piece]| pair[1].value(pair[1].low) - pair[0].value(pair[0].high);
-        self.pieces.windows(2).any(|pair| height(pair).abs() > 4.0 * self.error)
-    }
-
-    /// The derivative, between jumps.
-    pub fn derivative(&self) -> Self {
-        let pieces: Vec<Piece> = self.pieces.iter().map(Piece::derivative).collect();
-        let error = pieces.iter().map(|piece| piece.error).fold(0.0, f64::max);
-        Self { pieces, error }
-    }
 }
 
 impl Piece {
@@ -183,21 +170,6 @@ impl Piece {
         let coefficients = self.coefficients.iter().enumerate().map(term).collect();
         Self { coefficients, low: -self.high, high: -self.low, error: self.error }
     }
-
-    /// Its error is bounded by Markov's inequality: degree²/half times that of the interpolant.
-    fn derivative(&self) -> Self {
-        let half = 0.5 * (self.high - self.low);
-        let degree = self.coefficients.len() - 1;
-        let mut slopes = vec![0.0; degree + 2];
-        for k in (1..=degree).rev() {
-            slopes[k - 1] = slopes[k + 1] + 2.0 * k as f64 * self.coefficients[k];
-        }
-        slopes[0] *= 0.5;
-        slopes.truncate(degree);
-        slopes.iter_mut().for_each(|slope| *slope /= half);
-        let error = self.error * (degree * degree) as f64 / half;
-        Self { coefficients: slopes, error, ..*self }
-    }
 }
 
 /// From values at cos(π k/N).
@@ -225,14 +197,10 @@ mod tests {
         let f = |x: f64| libm::tanh(x) * libm::cos(2.0 * x);
         let table =
             Chebyshev::new(&[-5.0, 7.0], &[], |x| Some((f(x), 1e-16))).expect("it is smooth");
-        let slope = table.derivative();
-        assert!(table.error < 1e-12 && slope.error < 1e-8, "{} {}", table.error, slope.error);
+        assert!(table.error < 1e-12, "{}", table.error);
         for k in 0..200 {
             let x = -5.0 + 0.06 * f64::from(k);
             assert!((table.value(x) - f(x)).abs() <= table.error, "{x}");
-            let (s, c) = (libm::sin(2.0 * x), libm::cos(2.0 * x));
-            let known = c / libm::pow(libm::cosh(x), 2.0) - 2.0 * libm::tanh(x) * s;
-            assert!((slope.value(x) - known).abs() <= slope.error, "{x}");
         }
         assert_eq!(table.value(9.0), table.value(7.0));
         let right = Chebyshev::new(&[0.0, 2.0, 5.0], &[], |x| Some((f(x), 0.0)));

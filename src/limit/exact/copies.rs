@@ -369,15 +369,6 @@ impl Kets {
         })
     }
 
-    /// Whether a table is in a ket.
-    pub(super) fn is_tabulated(&self, id: KetId) -> bool {
-        let atoms = self.get(id).terms.iter().flat_map(|(monomial, _)| monomial);
-        atoms.into_iter().any(|factor| match self.atom(factor.atom) {
-            Atom::Function(tree, _) | Atom::Mixed(tree, _) => self.trees.is_tabulated(*tree),
-            Atom::Leaf(_) | Atom::Form(_) | Atom::Delta(_) => false,
-        })
-    }
-
     /// Whether a form has no constant.
     pub(super) fn is_centred(&self, form: KetId) -> bool {
         self.affine(form).is_some_and(|(_, constant)| constant.value == 0.0)

@@ -120,11 +120,8 @@ impl<'a> Leaves<'a> {
         self.kets.combine(&parts)
     }
 
-    /// E ∂|x⟩/∂hat for each; `None` where slopes are not followed, or not well known as those of tables.
+    /// E ∂|x⟩/∂hat for each; `None` where slopes are not followed.
     fn by_slopes(&mut self, x: KetId, hats: &[LeafId]) -> Option<Vec<Number>> {
-        if self.kets.is_tabulated(x) {
-            return None;
-        }
         let mut found = Vec::new();
         for hat in hats {
             let slope = self.kets.derivative(x, *hat)?;

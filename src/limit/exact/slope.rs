@@ -6,7 +6,7 @@ use crate::ir::{Exponent, Prim};
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 impl Trees {
-    /// ∂/∂(argument k); `None` where a jump is inside another function.
+    /// ∂/∂(argument k); `None` where a jump is inside another function, and for tables.
     pub(super) fn slope(&mut self, id: TreeId, k: usize) -> Option<Slope> {
         let zero = self.constant(0.0);
         let (op, args) = match self.get(id).clone() {
@@ -15,7 +15,8 @@ impl Trees {
                 return Some(Slope { regular, jumps: Vec::new() });
             }
             Tree::Constant(_) => return Some(Slope { regular: zero, jumps: Vec::new() }),
-            Tree::Table(table, arg) => return self.slope_of_table(id, table, arg, k),
+            // whose mean slopes are covariances
+            Tree::Table(..) => return None,
             Tree::Apply(op, args) => (op, args),
         };
         let slopes: Option<Vec<Slope>> = args.iter().map(|arg| self.slope(*arg, k)).collect();
@@ -62,16 +63,6 @@ impl Trees {
             }
         }
         Some(total)
-    }
-
-    /// Of a tabulated function that does not jump.
-    fn slope_of_table(&mut self, id: TreeId, table: usize, arg: TreeId, k: usize) -> Option<Slope> {
-        let inner = self.slope(arg, k)?;
-        if !inner.jumps.is_empty() || self.tabulated(table).jumps() {
-            return None;
-        }
-        let outer = self.table_slope(table, arg, self.origin(id).error);
-        Some(Slope { regular: self.mul(outer, inner.regular), jumps: Vec::new() })
     }
 
     /// What an operation jumps by where its argument is 0, and that argument.

@@ -69,10 +69,6 @@ impl Parity {
     pub(super) fn to_the(self, power: u32) -> Self {
         if self == Self::Odd && power.is_multiple_of(2) { Self::Even } else { self }
     }
-
-    fn of_derivative(self) -> Self {
-        self.times(Self::Odd)
-    }
 }
 
 /// The derivative by one argument: a function, and jumps f · δ(w).
@@ -90,8 +86,6 @@ pub(super) struct Trees {
     pub(super) kinks: HashMap<TreeId, Vec<(f64, f64)>>,
     /// Tabulated functions, and what is known of their parity.
     tables: Vec<(Rc<Chebyshev>, Parity)>,
-    /// Derivatives of tables.
-    slopes: HashMap<usize, usize>,
 }
 
 impl Trees {
@@ -182,18 +176,6 @@ impl Trees {
             None => Tree::Table(table, argument),
         };
         self.intern(tree, origin)
-    }
-
-    /// The derivative of a tabulated function at the same tree.
-    pub(super) fn table_slope(&mut self, table: usize, argument: TreeId, error: f64) -> TreeId {
-        let slope = *self.slopes.entry(table).or_insert_with(|| {
-            let (of, parity) = &self.tables[table];
-            self.tables.push((Rc::new(of.derivative()), parity.of_derivative()));
-            self.tables.len() - 1
-        });
-        let worse =
-            self.tabulated(slope).error / self.tabulated(table).error.max(f64::MIN_POSITIVE);
-        self.of_table(slope, argument, error * worse)
     }
 
     pub(super) fn tabulated(&self, table: usize) -> &Chebyshev {
